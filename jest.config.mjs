@@ -1,0 +1,26 @@
+/** One runner for every test: specs beside the code and the suites under test/. */
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/{apps,libs,tools}/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: {
+    '^@app/queue$': '<rootDir>/libs/queue/src/index.ts',
+    '^@app/queue/testing$': '<rootDir>/libs/queue/src/testing/index.ts',
+    '^@app/runtime$': '<rootDir>/libs/runtime/src/index.ts',
+    // Sources import "./x.js", as Node's ES modules want; under Jest the file is x.ts.
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          target: 'es2023',
+        },
+        module: { type: 'es6' },
+      },
+    ],
+  },
+};
