@@ -1,0 +1,79 @@
+import type { TaskId, TaskState } from './task.js';
+
+/**
+ * What kind of trouble an error is. HTTP status, exit code and whether to try again follow from the kind
+ * alone, through one exhaustive map each.
+ *
+ * - `invalid`: the request itself is wrong; repeating it cannot help.
+ * - `not-found`, `gone`: there is no such thing, or no longer.
+ * - `conflict`: the thing is not in a state that allows this.
+ * - `mismatch`: the same identity was given to something else before.
+ * - `full`: the store takes nothing new until something is removed.
+ * - `unavailable`: the store did not answer. Whether the request took effect is unknown; repeat it with the
+ *   same identity.
+ * - `internal`: a defect of ours.
+ */
+export type ErrorKind =
+  'invalid' | 'not-found' | 'gone' | 'conflict' | 'mismatch' | 'full' | 'unavailable' | 'internal';
+
+/** Every error the ports can raise or return, once. Codes are stable: clients branch on them. */
+export const ERRORS = {
+  'invalid-task': { kind: 'invalid', message: 'The task is not valid.' },
+  'invalid-task-id': { kind: 'invalid', message: 'Not a task id.' },
+  'invalid-request': { kind: 'invalid', message: 'The request is not valid.' },
+  'invalid-cursor': { kind: 'invalid', message: 'The cursor does not belong to this list.' },
+  'batch-spans-queues': {
+    kind: 'invalid',
+    message: 'An atomic batch goes to one queue. Send one batch per queue, or give up atomicity.',
+  },
+  'task-not-found': { kind: 'not-found', message: 'There is no such task.' },
+  'queue-not-found': { kind: 'not-found', message: 'There is no such queue.' },
+  'task-gone': {
+    kind: 'gone',
+    message: 'The task this idempotency key created has ended and been removed by retention.',
+  },
+  'id-conflict': { kind: 'conflict', message: 'Another task has this id.' },
+  'lease-lost': {
+    kind: 'conflict',
+    message: 'The lease is no longer held with this token; nothing was changed.',
+  },
+  'wrong-state': { kind: 'conflict', message: 'The task is in a state that does not allow this.' },
+  'idempotency-mismatch': {
+    kind: 'mismatch',
+    message: 'This idempotency key was used for a different request.',
+  },
+  'store-full': { kind: 'full', message: 'The store is full and accepts no new tasks.' },
+  'store-unavailable': {
+    kind: 'unavailable',
+    message:
+      'The store did not answer in time. The request may have taken effect; repeat it with the same identity.',
+  },
+  'store-unsuitable': { kind: 'internal', message: 'The store is not configured safely for a queue.' },
+  internal: { kind: 'internal', message: 'Something went wrong inside the queue.' },
+} as const satisfies Record<string, { kind: ErrorKind; message: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Facts that go with an error, for its reader or for code that handles it. */
+export interface ErrorData {
+  /** Replaces the code's general sentence by one about this case. */
+  message?: string;
+  /** JSON pointer to the offending part of the request. */
+  pointer?: string;
+  taskId?: TaskId;
+  state?: TaskState;
+  cause?: unknown;
+}
+
+export class QueueError extends Error {
+  override readonly name = 'QueueError';
+  readonly kind: ErrorKind;
+
+  constructor(
+    readonly code: ErrorCode,
+    readonly data: ErrorData = {},
+  ) {
+    super(data.message ?? ERRORS[code].message, { cause: data.cause });
+    this.kind = ERRORS[code].kind;
+  }
+}

@@ -1,0 +1,72 @@
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Every bound of the engine, with its unit in the name and the reason beside it. */
+export const LIMITS = {
+  /** Longer values belong in an object store, with their address as payload. */
+  payloadBytesMax: MIB,
+  resultBytesMax: MIB,
+  /** Error details beyond this are dropped and said to be: an error must never fail to be recorded. */
+  errorBytesMax: 16 * KIB,
+  errorMessageCharsMax: 4_000,
+  errorCodeCharsMax: 64,
+  /** Per task; the oldest go first. */
+  errorsKept: 20,
+  progressBytesMax: 16 * KIB,
+  /** Per task; the oldest go first. */
+  logLinesKept: 1_000,
+  logLineCharsMax: 2_000,
+  tagsMax: 16,
+  metadataEntriesMax: 32,
+  metadataValueCharsMax: 512,
+
+  /** One script call takes at most this many tasks: about 5 ms of Redis. */
+  batchTasksMax: 1_000,
+  /** A coalesced call is cut here, so that one caller's batch does not delay everybody's reply. */
+  coalescedTasksMax: 200,
+  coalescedBytesMax: 2 * MIB,
+
+  leaseTasksMax: 1_000,
+  leaseMsMin: SECOND_MS,
+  leaseMsMax: 12 * HOUR_MS,
+  leaseMsDefault: 30 * SECOND_MS,
+  timeoutMsMax: DAY_MS,
+  /** A little over a year: a date further away is a mistake in units more often than a plan. */
+  delayMsMax: 400 * DAY_MS,
+  retryDelayMsMax: 30 * DAY_MS,
+  retryAttemptsMax: 1_000,
+  retryDelaysMax: 50,
+  /** Lost leases after which a task is taken to be what kills its workers. */
+  crashesMax: 3,
+
+  weightMax: 1_000,
+  listLimitMax: 1_000,
+  /** One page of a filtered list looks at no more tasks than this, and says where it stopped. */
+  listExaminedMax: 1_000,
+  /** Types shown in a queue's counts: the most frequent. */
+  typesShown: 100,
+
+  idempotencyMs: DAY_MS,
+  /** How far a follower can fall behind before it must re-read, in script calls. */
+  eventsKept: 2_000,
+  minuteBucketsKeptMs: 2 * HOUR_MS,
+} as const;
+
+/** What finished tasks a queue keeps. The oldest go first, whichever bound is reached. */
+export interface RetentionPolicy {
+  ageMsMax: number;
+  tasksMax: number;
+  bytesMax: number;
+}
+
+/** Dead letters are kept longest: somebody has to look at them. */
+export const RETENTION = {
+  completed: { ageMsMax: DAY_MS, tasksMax: 100_000, bytesMax: 256 * MIB },
+  failed: { ageMsMax: 14 * DAY_MS, tasksMax: 100_000, bytesMax: 256 * MIB },
+  cancelled: { ageMsMax: DAY_MS, tasksMax: 10_000, bytesMax: 64 * MIB },
+  expired: { ageMsMax: DAY_MS, tasksMax: 10_000, bytesMax: 64 * MIB },
+} as const satisfies Record<string, RetentionPolicy>;

@@ -1,0 +1,312 @@
+import type { QueueError } from './errors.js';
+import type {
+  JsonText,
+  LogLine,
+  Priority,
+  QueueName,
+  RetryPolicy,
+  Task,
+  TaskError,
+  TaskId,
+  TaskSpec,
+  TaskState,
+} from './task.js';
+
+/*
+ * What a backend does, by role. A process is given the roles it needs and no more: the API a Producer, an
+ * Inspector and an Operator; a worker a Consumer and a Maintainer. One conformance suite
+ * (`testing/conformance.ts`) holds every implementation to what is promised here.
+ *
+ * Every mutation may be repeated with the same identity (task id, idempotency key, lease token, request id)
+ * and then changes nothing and answers the same. All of them reject with a QueueError of kind `unavailable`
+ * when the store does not answer in time; then the caller does not know whether it happened, and repeats it.
+ */
+
+/** A task as submitted. Names and limits: `names.ts` and `limits.ts`. */
+export interface NewTask {
+  type: string;
+  /** Absent: the queue that workers announced for the type, else `default`. */
+  queue?: QueueName;
+  /** The part of the id after `~`. Absent: a ULID. Given: the submission is idempotent by it. */
+  key?: string;
+  payload?: JsonText;
+  /** Absent: `default`. */
+  tenant?: string;
+  /** Absent: 3, normal. */
+  priority?: Priority;
+  /** Start no earlier than this long after acceptance. Not together with `runAtMs`. */
+  delayMs?: number;
+  /** Start no earlier than this moment, in ms since the epoch. In the past: at once. */
+  runAtMs?: number;
+  /** Expire if not started this long after acceptance, or after `delayMs`/`runAtMs` where given. */
+  ttlMs?: number;
+  timeoutMs?: number;
+  retry?: RetryPolicy;
+  tags?: readonly string[];
+  metadata?: Readonly<Record<string, string>>;
+  /**
+   * A second identity beside `key`, remembered per queue for `LIMITS.idempotencyMs`: repeating it with the
+   * same fingerprint replays, with another one is refused.
+   */
+  idempotency?: { key: string; fingerprint: string };
+}
+
+export type EnqueueOutcome =
+  /** Stored. `task` is as it was at that moment. */
+  | { status: 'accepted'; task: Task }
+  /** An earlier submission with the same identity and content stored it. `task` is as it was accepted then. */
+  | { status: 'replayed'; task: Task }
+  /** Not stored: `id-conflict`, `idempotency-mismatch` or `task-gone`. */
+  | { status: 'refused'; error: QueueError };
+
+export interface Producer {
+  /**
+   * Stores tasks, all checked first; one outcome per task, in order. Once this resolves with `accepted`, the
+   * task is kept until it reaches a terminal state.
+   *
+   * `atomic`: all of one queue, stored in one step or, if any is refused, none: then those that could have
+   * been stored are reported as refused with the first refusal's error. Otherwise each task is on its own.
+   *
+   * @throws QueueError kind `invalid` (nothing was stored), `full`, `unavailable`
+   */
+  enqueue(tasks: readonly NewTask[], options?: { atomic?: boolean }): Promise<EnqueueOutcome[]>;
+}
+
+export interface LeaseRequest {
+  queue: QueueName;
+  workerId: string;
+  /** At most this many tasks; 0 takes nothing and passes the wake token on if work is waiting. */
+  max: number;
+  /** How long until the lease is lost unless extended. */
+  leaseMs: number;
+  /**
+   * Identity of this request, unguessable and new for every lease: lease tokens are derived from it. A repeat
+   * within `leaseMs` returns what the first one took and still holds. Absent: made by the backend.
+   */
+  requestId?: string;
+}
+
+/** A task with the right to settle it. */
+export interface LeasedTask extends TaskSpec {
+  id: TaskId;
+  queue: QueueName;
+  createdAt: number;
+  attempt: number;
+  failures: number;
+  crashes: number;
+  /** Errors of earlier attempts, oldest first. */
+  errors: Task['errors'];
+  leaseToken: string;
+  leaseExpiresAt: number;
+}
+
+export interface Lease {
+  /** In the order in which they are to start. */
+  tasks: LeasedTask[];
+  /** More was waiting than was taken. */
+  more: boolean;
+  /** Time until the queue's next scheduled or retrying task is due; absent where there is none. */
+  nextDueInMs?: number;
+}
+
+export type Settlement = {
+  id: TaskId;
+  leaseToken: string;
+  /** Lines written since the last `extend`, stored with the settlement. */
+  logs?: readonly string[];
+} & (
+  | { action: 'complete'; result?: JsonText }
+  | {
+      action: 'fail';
+      error: TaskError;
+      /** Default true. False: to the dead-letter queue at once. */
+      retryable?: boolean;
+      /** Instead of what the retry policy says. */
+      retryInMs?: number;
+      /** The policy for a task that has none of its own. Default: `DEFAULT_RETRY`. */
+      defaultRetry?: RetryPolicy;
+    }
+  /** Back to the head of its lane; the attempt is not counted. */
+  | { action: 'release' }
+);
+
+export type SettleOutcome =
+  /** `state` is what this settlement led to; on a repeat, what it led to the first time. */
+  { status: 'settled'; state: TaskState } | { status: 'refused'; error: QueueError };
+
+export interface Extension {
+  id: TaskId;
+  leaseToken: string;
+  progress?: JsonText;
+  logs?: readonly string[];
+}
+
+export type ExtendOutcome =
+  | { status: 'extended'; leaseExpiresAt: number; cancelRequested: boolean }
+  | { status: 'refused'; error: QueueError };
+
+export interface Consumer {
+  /**
+   * Takes waiting tasks: due ones are promoted first; then by priority, inside a priority fairly by tenant
+   * weight, inside a tenant first in, first out. Expired ones are passed over and marked so.
+   */
+  lease(request: LeaseRequest): Promise<Lease>;
+
+  /**
+   * Ends leases, in order, and in the same round trip takes the next tasks. Only the holder of the current
+   * token can settle; a lease whose deadline has passed but that was not reaped yet still counts. Settling
+   * twice with one token answers the same twice.
+   */
+  settle(
+    settlements: readonly Settlement[],
+    next?: LeaseRequest,
+  ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }>;
+
+  /** Moves deadlines to `leaseMs` from now, records progress and logs, and says who should stop. */
+  extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]>;
+
+  /**
+   * Waits until one of the queues may have work, and names it; `undefined` after `timeoutMs` or on abort. The
+   * caller has then been given the queue's only wake token and must call `lease`, with `max: 0` if it cannot
+   * take anything after all. Waiting costs one connection per process (on a cluster, one per queue).
+   */
+  waitForWork(
+    queues: readonly QueueName[],
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<QueueName | undefined>;
+
+  /** Tells producers which queue each task type goes to unless the submission says otherwise. */
+  announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void>;
+}
+
+export interface ListQuery {
+  queue: QueueName;
+  /**
+   * Absent: every state, by time of acceptance. The order of `scheduled` and `retrying` is by due time, of
+   * `running` by lease deadline, of terminal states by end; of `pending` by acceptance.
+   */
+  state?: TaskState;
+  type?: string;
+  tenant?: string;
+  tag?: string;
+  order: 'newest' | 'oldest';
+  /** 1 to `LIMITS.listLimitMax`. */
+  limit: number;
+  cursor?: string;
+  /** With payload, result and errors. Default false. */
+  full?: boolean;
+}
+
+export interface TaskPage {
+  items: Task[];
+  /** Absent at the end. A page may be short, even empty, and have one: filters look at a bounded number. */
+  nextCursor?: string;
+}
+
+export type StateCounts = Record<TaskState, number>;
+
+export interface QueueOverview {
+  queue: QueueName;
+  states: StateCounts;
+  /** States of the tasks of each priority, 1 to 6. */
+  priorities: Record<Priority, StateCounts>;
+  /** The `LIMITS.typesShown` types with the most tasks. */
+  types: Record<string, StateCounts>;
+  /** How long the oldest pending task has been pending; absent where there is none. */
+  oldestPendingAgeMs?: number;
+  /** Time until the next scheduled or retrying task is due; negative when overdue. */
+  nextDueInMs?: number;
+  /** What happened in the last whole minutes, newest first, at most 60. */
+  minutes: MinuteCounts[];
+}
+
+/** What the engine counted in one minute. */
+export interface MinuteCounts extends Record<MinuteEvent, number> {
+  /** Start of the minute, in ms since the epoch. */
+  at: number;
+}
+
+export const MINUTE_EVENTS = [
+  'enqueued',
+  'started',
+  'completed',
+  'retried',
+  'failed',
+  'crashed',
+  'cancelled',
+  'expired',
+] as const;
+export type MinuteEvent = (typeof MINUTE_EVENTS)[number];
+
+export interface Inspector {
+  /** In order; `undefined` where there is no such task. */
+  get(ids: readonly TaskId[]): Promise<(Task | undefined)[]>;
+  /** Work per page is bounded whatever the queue holds. @throws QueueError `invalid-cursor` */
+  list(query: ListQuery): Promise<TaskPage>;
+  /** The latest lines, oldest first; at most `LIMITS.logLinesKept`. */
+  logs(id: TaskId): Promise<LogLine[]>;
+  /** Names of all queues that ever had a task, sorted, after `cursor` (a name). */
+  queues(limit: number, cursor?: QueueName): Promise<{ items: QueueName[]; nextCursor?: QueueName }>;
+  /** In order; `undefined` where no task was ever submitted. */
+  overview(queues: readonly QueueName[]): Promise<(QueueOverview | undefined)[]>;
+  /**
+   * The task once it is in a terminal state, or as it is after `timeoutMs` or on abort; `undefined` where there
+   * is none. Never misses an end that happens while it starts to wait. Waiting costs the store nothing.
+   */
+  waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined>;
+  /** A real write and a real read. @throws QueueError kind `unavailable` or `full` */
+  probe(): Promise<{ writeMs: number; readMs: number }>;
+}
+
+export type OperateOutcome =
+  | { status: 'done'; task: Task }
+  /** `task-not-found` or `wrong-state`. */
+  | { status: 'refused'; error: QueueError };
+
+export interface Operator {
+  /**
+   * Ends waiting tasks at once; asks running ones to stop (`cancelRequested`), which their worker learns with
+   * its next `extend`. Cancelling a cancelled task is done already.
+   */
+  cancel(ids: readonly TaskId[]): Promise<OperateOutcome[]>;
+  /** Makes failed, cancelled or expired tasks pending again, with all their attempts. */
+  retry(ids: readonly TaskId[]): Promise<OperateOutcome[]>;
+  /** A tenant's share of a queue is in proportion to its weight, 1 (the default) to `LIMITS.weightMax`. */
+  setWeight(queue: QueueName, tenant: string, weight: number): Promise<void>;
+}
+
+/** What one bounded slice of a chore did. */
+export interface ChoreResult {
+  /** Tasks moved. */
+  count: number;
+  /** There is more to do now. */
+  more: boolean;
+  /** When this chore next has something to do for the queue, as far as is known now. */
+  nextInMs?: number;
+}
+
+export interface Maintainer {
+  /** Makes due scheduled and retrying tasks pending, and expires those whose time to start has passed. */
+  promote(queue: QueueName): Promise<ChoreResult>;
+  /**
+   * Takes lost leases: counts a crash and makes the task pending at the head of its lane, or failed after
+   * `LIMITS.crashesMax`. After a gap (Redis was away or its clock jumped) every lease gets one more length.
+   */
+  reap(queue: QueueName): Promise<ChoreResult>;
+  /** Removes finished tasks beyond retention. */
+  prune(queue: QueueName): Promise<ChoreResult>;
+  /**
+   * Whether `holder` is to do the chores for the next `ttlMs`. Only saves work: every chore may run anywhere
+   * at any time, twice or at once.
+   */
+  electForChores(holder: string, ttlMs: number): Promise<boolean>;
+}
+
+/** Everything a backend offers. */
+export interface Queue extends Producer, Consumer, Inspector, Operator, Maintainer {
+  /** Connects and checks that the store is fit for use. @throws QueueError `store-unsuitable` or kind `unavailable` */
+  open(): Promise<void>;
+  /** Ends waits, lets calls under way finish, and disconnects. */
+  close(): Promise<void>;
+}
