@@ -42,6 +42,17 @@ export const LIMITS = {
   retryDelaysMax: 50,
   /** Lost leases after which a task is taken to be what kills its workers. */
   crashesMax: 3,
+  /** Due, expired or lost tasks one call moves: keeps a script short whatever has piled up. */
+  choreTasksMax: 100,
+  /** Finished tasks one call removes: freeing memory is cheaper than moving a task. */
+  pruneTasksMax: 500,
+  /**
+   * A queue not reaped for longer than this was out of reach (Redis stopped, or its clock jumped): its workers
+   * could not extend either. Several times the reaper's interval, and far below any sensible lease.
+   */
+  reapGapMs: 5_000,
+  /** What a finished task is taken to cost beside payload and result, for retention by bytes. */
+  taskOverheadBytes: 300,
 
   weightMax: 1_000,
   listLimitMax: 1_000,
