@@ -28,8 +28,13 @@ export function createLogger({ name, level = 'info', destination }: LoggerOption
       formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
     },
-    ...(destination ? [destination] : []),
+    destination ?? standardOutput(),
   );
+}
+
+// pino's own default writes later and, when the reader of the pipe is gone, retries for ever as the process exits.
+function standardOutput(): DestinationStream {
+  return pino.destination({ dest: process.stdout.fd ?? 1, sync: true });
 }
 
 const secretFields = [

@@ -120,6 +120,12 @@ test('a crash during an orderly shutdown turns its exit code into 1', async () =
   await expect(shutdown.done).resolves.toBe(1);
 });
 
+test('the end of the parent process begins a shutdown', async () => {
+  const { target, shutdown } = setup([]);
+  target.emit('disconnect');
+  await expect(shutdown.done).resolves.toBe(0);
+});
+
 test('a shutdown can begin without a signal', async () => {
   const { shutdown, logged } = setup([]);
   await expect(shutdown.begin('operator asked')).resolves.toBe(0);

@@ -32,7 +32,8 @@ export interface Shutdown {
 }
 
 /**
- * Makes SIGTERM and SIGINT run `steps` once and then exit with 0, or with 1 when a step failed or time ran out. An
+ * Makes SIGTERM and SIGINT (or the end of a parent that holds a channel to this process) run `steps` once and then exit
+ * with 0, or with 1 when a step failed or time ran out. An
  * uncaught exception or unhandled rejection is logged as fatal and leads to the same orderly stop, with 1: what the
  * process still holds should go back where it came from even then.
  */
@@ -96,6 +97,8 @@ export function onShutdown(steps: readonly ShutdownStep[], options: ShutdownOpti
 
   target.on('SIGTERM', () => onSignal('SIGTERM'));
   target.on('SIGINT', () => onSignal('SIGINT'));
+  // Only a process started with a channel to its parent gets this: the parent is gone and can send no signal any more.
+  target.on('disconnect', () => void begin('parent process is gone'));
   target.on('uncaughtException', onCrash('uncaught exception'));
   target.on('unhandledRejection', onCrash('unhandled rejection'));
   return {
