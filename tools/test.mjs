@@ -1,33 +1,18 @@
 // npm test: every check, then every test. npm test -- --only=checks | --only=jest [arguments for Jest]
-import { join } from 'node:path';
 import { runCommand } from './lib/command.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { Problem, runTool } from './lib/problem.mjs';
 import { ensureRedis } from './lib/redis.mjs';
-import { root } from './lib/root.mjs';
-
-const bin = (path) => [process.execPath, join(root, 'node_modules', path)];
 
 /** In the order in which they run: what is quick to fail and quick to mend comes first. */
 const checks = [
-  { title: 'Format', command: [...bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'] },
-  {
-    title: 'Lint',
-    command: [...bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', '--quiet', '.'],
-  },
-  { title: 'Types', command: [...bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json'] },
-  {
-    title: 'Import rules',
-    command: [
-      ...bin('dependency-cruiser/bin/dependency-cruise.mjs'),
-      '--config',
-      '.dependency-cruiser.cjs',
-      ...'apps libs test bench'.split(' '),
-    ],
-  },
-  { title: 'Unused code', command: [...bin('knip/bin/knip.js'), '--no-progress'] },
-  { title: 'Generated files', command: [process.execPath, 'tools/generate.mjs', '--check'] },
-  { title: 'Build', command: [process.execPath, 'tools/build.mjs'] },
+  { title: 'Format', script: 'check:format' },
+  { title: 'Lint', script: 'check:lint' },
+  { title: 'Types', script: 'check:types' },
+  { title: 'Import rules', script: 'check:imports' },
+  { title: 'Unused code', script: 'check:unused' },
+  { title: 'Generated files', script: 'generate', args: ['--', '--check'] },
+  { title: 'Build', script: 'build' },
 ];
 
 await runTool(async () => {
@@ -44,11 +29,10 @@ await runTool(async () => {
 
 async function runChecks() {
   const times = [];
-  for (const { title, command } of checks) {
+  for (const { title, script, args = [] } of checks) {
     heading(title);
     const startedAtMs = performance.now();
-    const [file, ...args] = command;
-    const code = await runCommand(file, args);
+    const code = await runScript(script, args);
     if (code !== 0) throw new Problem(`${title}: failed with exit code ${code}.`, code);
     times.push([title, performance.now() - startedAtMs]);
   }
@@ -62,9 +46,14 @@ async function runJest(args) {
   heading('Tests');
   const { binary, version } = await ensureRedis();
   console.log(`With ${version} (${binary})\n`);
-  const jest = bin('jest/bin/jest.js');
-  const flags = ['--experimental-vm-modules', '--no-warnings'];
-  process.exitCode = await runCommand(jest[0], [...flags, jest[1], '--maxWorkers=2', ...args]);
+  process.exitCode = await runScript('jest', ['--', '--maxWorkers=2', ...args]);
+}
+
+/** Runs a script of package.json, where each command is written once. */
+function runScript(script, args) {
+  const npm = process.env.npm_execpath;
+  const words = ['run', '--silent', script, ...args];
+  return npm ? runCommand(process.execPath, [npm, ...words]) : runCommand('npm', words);
 }
 
 function heading(title) {

@@ -38,7 +38,7 @@ async function hashSources() {
     ...(await filesIn('libs')),
   ];
   const hash = createHash('sha256');
-  for (const file of files.sort()) {
+  for (const file of files.toSorted((a, b) => (a < b ? -1 : 1))) {
     const text = await readFile(join(root, file));
     hash.update(`${file}\0${text.length}\0`).update(text);
   }

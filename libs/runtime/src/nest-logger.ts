@@ -37,7 +37,7 @@ export class NestLogger implements LoggerService {
   ): void {
     const words = rest.filter((item): item is string => typeof item === 'string');
     const stack = words.find(looksLikeStack);
-    const context = words.filter((word) => word !== stack).at(-1);
+    const context = words.findLast((word) => word !== stack);
     const err = [message, ...rest].find((item) => item instanceof Error);
     const details = rest.filter((item) => item !== undefined && item !== err && typeof item !== 'string');
     const fields: Record<string, unknown> = {

@@ -18,7 +18,7 @@ export interface ShutdownOptions {
 
 /** The part of `process` that is used, so that tests can stand in for it. */
 export interface ShutdownProcess {
-  on(event: string, listener: (...args: any[]) => void): unknown;
+  on(event: string, listener: (argument: unknown) => void): unknown;
   exit(code: number): void;
 }
 

@@ -6,13 +6,13 @@ import { defineSettings } from './settings-table.js';
 const options = { env: 'X', description: 'X.' };
 
 const read = <T>(setting: Setting<T>, text: string): T =>
-  readSettings({ t: defineSettings('T', { x: setting }) }, { X: text }).t.x as T;
+  readSettings({ t: defineSettings('T', { x: setting }) }, { X: text }).t.x;
 
 const accepts = <T>(setting: Setting<T>, rows: readonly (readonly [string, T])[]): void => {
   for (const [text, value] of rows) expect(read(setting, text)).toEqual(value);
 };
 
-const refuses = (setting: Setting<any>, texts: readonly string[]): void => {
+const refuses = (setting: Setting<unknown>, texts: readonly string[]): void => {
   for (const text of texts)
     expect(() => read(setting, text)).toThrow(`X=${JSON.stringify(text)}: expected ${setting.expected}`);
 };

@@ -23,7 +23,7 @@ export interface ReadSettingsOptions {
  *
  * @throws ConfigError listing every variable that is bad, unknown or in contradiction to another one
  */
-export function readSettings<T extends Readonly<Record<string, SettingsTable<any>>>>(
+export function readSettings<T extends Readonly<Record<string, SettingsTable>>>(
   tables: T,
   env: Environment = process.env,
   options: ReadSettingsOptions = {},

@@ -2,7 +2,7 @@ import type { Setting } from './setting.js';
 import type { SettingsTable } from './settings-table.js';
 
 /** The reference of all settings as markdown: one heading and one table for each of `tables`. */
-export function renderSettings(tables: readonly SettingsTable<any>[]): string {
+export function renderSettings(tables: readonly SettingsTable[]): string {
   return tables.map(renderTable).join('\n');
 }
 

@@ -53,9 +53,9 @@ export function setting<T, const O extends SettingOptions<T>>(
   const validate = makeExactValidator<T>((text) => {
     try {
       return kind.parse(text);
-    } catch {
+    } catch (cause) {
       // envalid passes over anything thrown that is not an Error of its own realm.
-      throw new Error(`expected ${kind.expected}`);
+      throw new Error(`expected ${kind.expected}`, { cause });
     }
   });
   // envalid reads a missing "default" key as "required" and an undefined default as "optional".
@@ -69,6 +69,6 @@ export function setting<T, const O extends SettingOptions<T>>(
     secret: options.secret === true,
     required,
     defaultText: options.default === undefined ? '' : show(options.default),
-    validator: validator as ValidatorSpec<ValueOf<T, O>>,
+    validator,
   });
 }

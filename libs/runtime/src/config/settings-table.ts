@@ -10,7 +10,7 @@ export interface SettingsTable<R extends SettingRecords = SettingRecords> {
    * Finds settings which contradict each other. Called only when each of the table's variables is good by itself.
    * `given` holds the names of the variables that were really set, as opposed to defaulted.
    */
-  readonly check?: (values: SettingValues<R>, given: ReadonlySet<string>) => readonly ConfigProblem[];
+  check?(values: SettingValues<R>, given: ReadonlySet<string>): readonly ConfigProblem[];
 }
 
 export type SettingRecords = Readonly<Record<string, Setting<unknown>>>;
