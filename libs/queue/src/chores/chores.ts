@@ -1,0 +1,116 @@
+import type { Inspector, Maintainer } from '../core/ports.js';
+import type { QueueName } from '../core/task.js';
+import { NO_LOG, NO_METER, type Log, type Meter } from '../worker/meter.js';
+import { Trouble } from '../worker/trouble.js';
+import { sleep } from '../worker/waiting.js';
+import type { Chore, ChoreSurroundings } from './chore.js';
+import { janitor } from './janitor.js';
+import { promoter } from './promoter.js';
+import { reaper } from './reaper.js';
+
+export interface ChoresOptions {
+  queue: Maintainer & Pick<Inspector, 'queues'>;
+  /** Who stands for election: one name per process. */
+  holder: string;
+  /**
+   * Bound on what each chore asks of the store while sweeping. Default 100. With more than a few hundred queues the
+   * reaper needs more and takes it.
+   */
+  callsPerSecondMax?: number;
+  meter?: Meter;
+  log?: Log;
+  /** In [0, 1); for jitter. Default `Math.random`. */
+  random?: () => number;
+}
+
+const ELECTION_MS = 3_000;
+/** Two elections may fail before another process takes over. */
+const TERM_MS = 10_000;
+const PAGE = 500;
+/** The names are read again when older than this, so that chores of one second share one reading. */
+const NAMES_MS = 900;
+
+/**
+ * What a queue needs beside its workers: due tasks become pending, lost leases are taken, finished tasks are removed.
+ * Every worker process runs this for all queues, whichever it serves; one of them is elected to do it. The election
+ * only saves work: chores may overlap, so nothing depends on it being right.
+ */
+export class Chores {
+  readonly #options: Required<ChoresOptions>;
+  readonly #trouble: Trouble;
+  readonly #chores: readonly Chore[];
+  readonly #stop = new AbortController();
+  #electedUntilMs = 0;
+  #loop?: Promise<void>;
+  #names?: { readAtMs: number; pages: (readonly QueueName[])[] };
+
+  constructor(options: ChoresOptions) {
+    const { log = NO_LOG, meter = NO_METER, random = Math.random, callsPerSecondMax = 100 } = options;
+    this.#options = { ...options, log, meter, random, callsPerSecondMax };
+    this.#trouble = new Trouble(log, meter, random);
+    const surroundings: ChoreSurroundings = {
+      elected: () => this.elected,
+      queues: () => this.#queues(),
+      queueCount: () => this.#names?.pages.reduce((count, page) => count + page.length, 0) ?? 0,
+      callsPerSecondMax,
+      meter,
+      trouble: this.#trouble,
+      random,
+    };
+    const { queue } = options;
+    this.#chores = [promoter(queue, surroundings), reaper(queue, surroundings), janitor(queue, surroundings)];
+  }
+
+  /** Whether this process is doing the chores. */
+  get elected(): boolean {
+    return performance.now() < this.#electedUntilMs;
+  }
+
+  start(): void {
+    if (this.#loop) return;
+    this.#loop = this.#stand();
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([this.#loop, ...this.#chores.map((chore) => chore.stop())]);
+  }
+
+  async #stand(): Promise<void> {
+    const { queue, holder, log, random } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      let waitMs = ELECTION_MS * (0.9 + 0.2 * random());
+      try {
+        const askedAtMs = performance.now();
+        const elected = await queue.electForChores(holder, TERM_MS);
+        if (elected !== this.elected) log.info({ elected }, 'chores election');
+        this.#electedUntilMs = elected ? askedAtMs + TERM_MS : 0;
+        this.#trouble.worked('elect');
+      } catch (error) {
+        waitMs = this.#trouble.failed('elect', error);
+      }
+      // After the first answer, so that the first sweep is not one interval late.
+      if (!signal.aborted) this.#chores.forEach((chore) => chore.start());
+      await sleep(waitMs, signal);
+    }
+  }
+
+  async *#queues(): AsyncGenerator<readonly QueueName[]> {
+    if (this.#names && performance.now() - this.#names.readAtMs < NAMES_MS) {
+      yield* this.#names.pages;
+      return;
+    }
+    const readAtMs = performance.now();
+    const pages: (readonly QueueName[])[] = [];
+    let cursor: QueueName | undefined;
+    do {
+      const page = await this.#options.queue.queues(PAGE, cursor);
+      pages.push(page.items);
+      cursor = page.nextCursor;
+      yield page.items;
+    } while (cursor !== undefined);
+    this.#names = { readAtMs, pages };
+  }
+}

@@ -1,0 +1,88 @@
+import { LIMITS } from '../core/limits.js';
+import type { LeasedTask } from '../core/ports.js';
+import type { JsonText } from '../core/task.js';
+import { AttemptStopped, type StopReason } from './errors.js';
+import type { AttemptOutcome } from './meter.js';
+
+/** One leased task in the hands of this worker, from the lease to its settlement. */
+export class Attempt {
+  /** When its handler started, by `performance.now()`; until then, when it was leased. */
+  startedAtMs = performance.now();
+  /** Whether its handler was called, as opposed to being held back. */
+  begun = false;
+  /** How it ended, once it has. */
+  outcome?: AttemptOutcome;
+  /** Resolves when the handler was asked to stop and its time for that is over. */
+  readonly graceOver: Promise<void>;
+
+  readonly #controller = new AbortController();
+  #endGrace!: () => void;
+  #graceTimer?: NodeJS.Timeout;
+  #stopReason?: StopReason;
+  #progress?: JsonText;
+  #logs: string[] = [];
+
+  constructor(readonly task: LeasedTask) {
+    this.graceOver = new Promise((resolve) => (this.#endGrace = resolve));
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Why it is to stop; absent while it may go on. */
+  get stopReason(): StopReason | undefined {
+    return this.#stopReason;
+  }
+
+  /**
+   * Asks the handler to stop within `graceMs`. The first reason stands, except that a lost lease overrules all
+   * others: there is nothing left to settle. A later call can only shorten the grace.
+   */
+  stop(reason: StopReason, graceMs: number): void {
+    if (this.#stopReason === undefined || reason === 'lease-lost') this.#stopReason = reason;
+    if (!this.#controller.signal.aborted) this.#controller.abort(new AttemptStopped(reason));
+    if (graceMs <= 0) return this.#endGrace();
+    // Two timers at most: a second call with a longer grace finds the first one ending it sooner.
+    const timer = setTimeout(this.#endGrace, graceMs);
+    if (this.#graceTimer === undefined) this.#graceTimer = timer;
+    else void this.graceOver.then(() => clearTimeout(timer));
+  }
+
+  /** Frees what a stop has left running. Called once the attempt has ended. */
+  close(): void {
+    clearTimeout(this.#graceTimer);
+    this.#endGrace();
+  }
+
+  /** @throws TypeError if the value is not serialisable or too long */
+  setProgress(value: unknown): void {
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined || Buffer.byteLength(text) > LIMITS.progressBytesMax) {
+      throw new TypeError(`Progress must be JSON of at most ${LIMITS.progressBytesMax} bytes.`);
+    }
+    this.#progress = text;
+  }
+
+  addLog(message: string): void {
+    this.#logs.push(String(message).slice(0, LIMITS.logLineCharsMax));
+    if (this.#logs.length > LIMITS.logLinesKept) this.#logs.shift();
+  }
+
+  /** What was said since the last call. Whoever cannot deliver it gives it back. */
+  takeNews(): { progress?: JsonText; logs?: string[] } {
+    const news = {
+      ...(this.#progress !== undefined && { progress: this.#progress }),
+      ...(this.#logs.length > 0 && { logs: this.#logs }),
+    };
+    this.#progress = undefined;
+    this.#logs = [];
+    return news;
+  }
+
+  /** Puts undelivered news back, behind nothing that was said since. */
+  giveBack(news: { progress?: JsonText; logs?: readonly string[] }): void {
+    this.#progress ??= news.progress;
+    if (news.logs) this.#logs = [...news.logs, ...this.#logs].slice(-LIMITS.logLinesKept);
+  }
+}

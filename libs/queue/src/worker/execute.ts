@@ -1,0 +1,168 @@
+import { LIMITS } from '../core/limits.js';
+import type { LeasedTask } from '../core/ports.js';
+import type { JsonText, TaskError } from '../core/task.js';
+import type { Attempt } from './attempt.js';
+import { PermanentError, RetryLater, type StopReason } from './errors.js';
+import type { HandlerContext, HandlerDefinition } from './handler.js';
+
+/** How an attempt ended. */
+export type AttemptEnd =
+  | { outcome: 'completed'; result?: JsonText }
+  | {
+      outcome: 'failed' | 'timeout' | 'cancelled';
+      error: TaskError;
+      retryable?: boolean;
+      retryInMs?: number;
+    }
+  | { outcome: 'released' }
+  | { outcome: 'lease-lost' };
+
+/**
+ * Executes one attempt from payload to outcome; never rejects. A handler that ignores its signal is left behind
+ * once its grace is over: its attempt has ended then, though its code may go on.
+ *
+ * @param timeoutMs for tasks and handlers that name none
+ */
+export async function execute(
+  attempt: Attempt,
+  handler: HandlerDefinition | undefined,
+  timeoutMs: number,
+): Promise<AttemptEnd> {
+  if (attempt.stopReason) return endOfStopped(attempt.stopReason, timeoutMs);
+  if (!handler) return noHandler(attempt.task);
+
+  const limitMs = attempt.task.timeoutMs ?? handler.timeoutMs ?? timeoutMs;
+  const timer = setTimeout(() => attempt.stop('timeout', 0), limitMs);
+  try {
+    const end = await Promise.race([runHandler(attempt, handler), attempt.graceOver]);
+    const reason = attempt.stopReason;
+    // Whoever finishes in spite of a cancellation or a shutdown has finished.
+    const finished = end?.outcome === 'completed' && reason !== 'timeout' && reason !== 'lease-lost';
+    return end && (finished || !reason) ? end : endOfStopped(reason!, limitMs);
+  } finally {
+    clearTimeout(timer);
+    attempt.close();
+  }
+}
+
+async function runHandler(attempt: Attempt, handler: HandlerDefinition): Promise<AttemptEnd> {
+  try {
+    const payload = await parsePayload(attempt.task, handler);
+    return completed(await handler.run(contextOf(attempt, payload)));
+  } catch (thrown) {
+    return failed(thrown);
+  }
+}
+
+async function parsePayload({ payload }: LeasedTask, handler: HandlerDefinition): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = payload === undefined ? undefined : JSON.parse(payload);
+  } catch {
+    // The engine takes payloads as they come; whoever submits through the API cannot get here.
+    throw new PermanentError('The payload is not valid JSON.', 'invalid-payload');
+  }
+  return handler.parse ? handler.parse(value) : value;
+}
+
+function contextOf(attempt: Attempt, payload: unknown): HandlerContext {
+  const { id, queue, type, tenant, priority, tags, metadata, errors } = attempt.task;
+  return {
+    id,
+    queue,
+    type,
+    tenant,
+    priority,
+    payload,
+    attempt: attempt.task.attempt,
+    previousErrors: errors,
+    tags,
+    metadata,
+    signal: attempt.signal,
+    progress: (value) => attempt.setProgress(value),
+    log: (message) => attempt.addLog(message),
+  };
+}
+
+function completed(value: unknown): AttemptEnd {
+  if (value === undefined) return { outcome: 'completed' };
+  let result: string | undefined;
+  try {
+    result = JSON.stringify(value);
+  } catch {
+    // A cycle, a BigInt, or nesting deeper than the stack.
+  }
+  if (result === undefined) return badResult('What the handler returned cannot be written as JSON.');
+  if (Buffer.byteLength(result) > LIMITS.resultBytesMax) {
+    return badResult(`What the handler returned is longer than ${LIMITS.resultBytesMax} bytes of JSON.`);
+  }
+  return { outcome: 'completed', result };
+}
+
+function badResult(message: string): AttemptEnd {
+  return { outcome: 'failed', error: { message, code: 'bad-result' }, retryable: false };
+}
+
+function failed(thrown: unknown): AttemptEnd {
+  const end = { outcome: 'failed', error: taskErrorOf(thrown) } as const;
+  if (thrown instanceof PermanentError) return { ...end, retryable: false };
+  if (thrown instanceof RetryLater && Number.isFinite(thrown.retryInMs)) {
+    const retryInMs = Math.round(Math.min(Math.max(thrown.retryInMs, 0), LIMITS.retryDelayMsMax));
+    return { ...end, retryInMs };
+  }
+  return end;
+}
+
+function taskErrorOf(thrown: unknown): TaskError {
+  try {
+    const { message, code, details } = Object(thrown) as Record<string, unknown>;
+    const text = typeof message === 'string' ? message : String(thrown);
+    return {
+      message: text.slice(0, LIMITS.errorMessageCharsMax) || 'The handler failed without saying why.',
+      ...(typeof code === 'string' && code !== '' && { code: code.slice(0, LIMITS.errorCodeCharsMax) }),
+      ...(details !== undefined && { details: storable(details) }),
+    };
+  } catch {
+    // Whatever was thrown cannot even be read.
+    return { message: 'The handler threw something that cannot be shown.' };
+  }
+}
+
+function storable(details: unknown): unknown {
+  try {
+    const text = JSON.stringify(details) as string | undefined;
+    if (text !== undefined && Buffer.byteLength(text) <= LIMITS.errorBytesMax / 2) return details;
+  } catch {
+    // Said below.
+  }
+  return { omitted: 'The details were too long or not serialisable.' };
+}
+
+function noHandler({ type, queue }: LeasedTask): AttemptEnd {
+  return {
+    outcome: 'failed',
+    error: {
+      message:
+        `A worker of the queue "${queue}" took this task, but has no handler for the type "${type}". Every worker ` +
+        'of a queue should handle all types that are sent to it: submit the task without a queue, so that it goes ' +
+        'to the queue that workers announced for its type, or have this queue served by workers with the handler.',
+      code: 'no-handler',
+    },
+  };
+}
+
+function endOfStopped(reason: StopReason, limitMs: number): AttemptEnd {
+  switch (reason) {
+    case 'timeout':
+      return {
+        outcome: 'timeout',
+        error: { message: `The attempt did not finish within ${limitMs} ms.`, code: 'timeout' },
+      };
+    case 'cancelled':
+      return { outcome: 'cancelled', error: { message: 'The task was cancelled.', code: 'cancelled' } };
+    case 'shutdown':
+      return { outcome: 'released' };
+    case 'lease-lost':
+      return { outcome: 'lease-lost' };
+  }
+}

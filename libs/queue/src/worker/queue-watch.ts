@@ -1,0 +1,75 @@
+import type { Inspector } from '../core/ports.js';
+import type { QueueName } from '../core/task.js';
+import { NO_LOG, NO_METER, type Log, type Meter } from './meter.js';
+import { Trouble } from './trouble.js';
+import { sleep } from './waiting.js';
+
+export interface QueueWatchOptions {
+  inspector: Pick<Inspector, 'queues'>;
+  /** Names that count as known from the start, whether they ever had a task or not. */
+  always?: readonly QueueName[];
+  /** How soon a new queue is noticed. Default 2 s. */
+  intervalMs?: number;
+  onAdded?: (queues: QueueName[]) => void;
+  meter?: Meter;
+  log?: Log;
+}
+
+const PAGE = 1_000;
+
+/** Knows the names of all queues there are, for a worker that serves every queue, those created later included. */
+export class QueueWatch {
+  readonly #stop = new AbortController();
+  readonly #trouble: Trouble;
+  #known: Set<QueueName>;
+  #names: readonly QueueName[];
+  #loop?: Promise<void>;
+
+  constructor(private readonly options: QueueWatchOptions) {
+    this.#known = new Set(options.always);
+    this.#names = [...this.#known];
+    this.#trouble = new Trouble(options.log ?? NO_LOG, options.meter ?? NO_METER);
+  }
+
+  get names(): readonly QueueName[] {
+    return this.#names;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+  }
+
+  /** Looks once. Queues never disappear, so names are only added. */
+  async refresh(): Promise<void> {
+    const added: QueueName[] = [];
+    let cursor: QueueName | undefined;
+    do {
+      const page = await this.options.inspector.queues(PAGE, cursor);
+      added.push(...page.items.filter((name) => !this.#known.has(name)));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined && !this.#stop.signal.aborted);
+    if (added.length === 0) return;
+    for (const name of added) this.#known.add(name);
+    this.#names = [...this.#known];
+    this.options.onAdded?.(added);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      let waitMs = this.options.intervalMs ?? 2_000;
+      try {
+        await this.refresh();
+        this.#trouble.worked('list queues');
+      } catch (error) {
+        waitMs = this.#trouble.failed('list queues', error);
+      }
+      await sleep(waitMs, signal);
+    }
+  }
+}
