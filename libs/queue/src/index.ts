@@ -16,3 +16,5 @@ export * from './worker/meter.js';
 export { QueueWatch, type QueueWatchOptions } from './worker/queue-watch.js';
 export { Runner, type RunnerOptions } from './worker/runner.js';
 export { Chores, type ChoresOptions } from './chores/chores.js';
+export { createRedisQueue, type RedisQueueOptions } from './redis/redis-queue.js';
+export type { Logger, RedisAddress } from './redis/connection.js';

@@ -1,0 +1,104 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { Client } from './connection.js';
+
+/** Beyond what a command was to block: then its connection is dead, whatever TCP believes. */
+const GRACE_MS = 2_000;
+/** Between an interruption and the next, while the command it is meant for may still be on its way to Redis. */
+const INTERRUPT_AGAIN_MS = 20;
+
+/**
+ * One connection on which one command at a time waits inside Redis.
+ *
+ * It trusts no single mechanism: a reply that is overdue by `GRACE_MS` costs the connection (blocking reads that
+ * never settled after a reconnect stopped whole workers: bullmq#4479, #2964), and the loop that uses it asks
+ * again after every failure.
+ */
+export class BlockingConnection {
+  private id: number | undefined;
+  private blocked = false;
+
+  /** @param commands where CLIENT UNBLOCK is sent from */
+  constructor(
+    private readonly client: Client,
+    private readonly commands: Client,
+  ) {
+    client.on('close', () => {
+      this.id = undefined;
+    });
+  }
+
+  /** The command's reply; null when its time is over, when it was interrupted, or when the connection broke. */
+  async run<T>(command: (client: Client) => Promise<T | null>, blockMs: number): Promise<T | null> {
+    try {
+      await this.ready();
+      this.blocked = true;
+      return await withDeadline(command(this.client), blockMs + GRACE_MS, () => this.drop());
+    } catch {
+      return null;
+    } finally {
+      this.blocked = false;
+    }
+  }
+
+  /** Makes the command that is blocked now, if any, return. */
+  async interrupt(): Promise<void> {
+    const id = this.id;
+    while (this.blocked && id !== undefined && id === this.id) {
+      await this.commands.call('CLIENT', 'UNBLOCK', id).catch(() => undefined);
+      await delay(INTERRUPT_AGAIN_MS, undefined, { ref: false });
+      if (!this.interruptible()) return;
+    }
+  }
+
+  close(): void {
+    this.client.disconnect();
+  }
+
+  /** A cluster client spreads over nodes and has no one id; there a command just runs until its time is over. */
+  private interruptible(): boolean {
+    return this.client instanceof Redis;
+  }
+
+  private async ready(): Promise<void> {
+    if (this.client.status === 'wait' || this.client.status === 'end') await this.client.connect();
+    else if (this.client.status !== 'ready') await nextReady(this.client);
+    if (this.id === undefined && this.client instanceof Redis) {
+      this.id = await withDeadline(this.client.client('ID'), GRACE_MS, () => this.drop());
+    }
+  }
+
+  private drop(): void {
+    if (this.client instanceof Redis) this.client.disconnect(true);
+  }
+}
+
+/** Resolves when the client is ready, rejects when it has not become so for a while. */
+function nextReady(client: Client): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => finish(new Error('not connected')), GRACE_MS);
+    const onReady = () => finish();
+    function finish(error?: Error): void {
+      clearTimeout(timer);
+      client.off('ready', onReady);
+      if (error) reject(error);
+      else resolve();
+    }
+    client.once('ready', onReady);
+  });
+}
+
+async function withDeadline<T>(promise: Promise<T>, deadlineMs: number, onLate: () => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      onLate();
+      reject(new Error('no reply in time'));
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,253 @@
+import { randomBytes } from 'node:crypto';
+import { type ErrorCode, QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import { checkName, splitTaskId, taskId } from '../core/names.js';
+import { checkRetry } from '../core/new-task.js';
+import type {
+  Consumer,
+  Extension,
+  ExtendOutcome,
+  Lease,
+  LeasedTask,
+  LeaseRequest,
+  Settlement,
+  SettleOutcome,
+} from '../core/ports.js';
+import { DEFAULT_RETRY } from '../core/retry.js';
+import { storedError, storedLines } from '../core/report.js';
+import type { QueueName, TaskState } from '../core/task.js';
+import { groupByQueue } from './by-queue.js';
+import { Coalescer } from './coalescer.js';
+import type { Directory } from './directory.js';
+import { decodeErrors, decodeSpec, encodeRetry, joinLines } from './record.js';
+import type { ScriptRunner } from './script-runner.js';
+import { extendScript, leaseScript, settleScript } from './scripts.generated.js';
+import type { WakeListener } from './wake-listener.js';
+
+const BOUNDS = { events_kept: LIMITS.eventsKept, minute_kept_ms: LIMITS.minuteBucketsKeptMs };
+const REPORT_BOUNDS = { errors_kept: LIMITS.errorsKept, logs_kept: LIMITS.logLinesKept };
+/** The arguments of settle.lua that ask for no next lease. */
+const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '' };
+/** Values per leased task in the reply of take.lua. */
+const TASK_WIDTH = 8;
+
+/** Reply of lease.lua, and the end of that of settle.lua. */
+type LeaseReply = [more: number, nextDueMs: number | '', ...tasks: (string | number)[]];
+
+export class RedisConsumer implements Consumer {
+  private readonly settling = new Coalescer<Settlement, SettleOutcome>(
+    async (queue, settlements) => (await this.sendSettlements(queue, settlements)).outcomes,
+    (settlement) => (settlement.action === 'complete' ? (settlement.result?.length ?? 0) : 0),
+  );
+  /** Grouped by queue and lease length, which one script call has in common. */
+  private readonly extending = new Coalescer<Extension, ExtendOutcome>((group, extensions) => {
+    const [queue, leaseMs] = group.split('~') as [QueueName, string];
+    return this.sendExtensions(queue, extensions, Number(leaseMs));
+  });
+
+  constructor(
+    private readonly scripts: ScriptRunner,
+    private readonly directory: Directory,
+    private readonly wake: WakeListener,
+    private readonly random: () => number,
+  ) {}
+
+  async lease(given: LeaseRequest): Promise<Lease> {
+    const request = checkLease(given);
+    const [, ...reply] = (await this.scripts.run(leaseScript, request.queue, {
+      ...leaseArguments(request),
+      ...BOUNDS,
+    })) as [number, ...LeaseReply];
+    return decodeLease(request.queue, reply);
+  }
+
+  async settle(
+    settlements: readonly Settlement[],
+    next?: LeaseRequest,
+  ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }> {
+    for (const settlement of settlements) checkSettlement(settlement);
+    const request = next && checkLease(next);
+    const groups = groupByQueue(settlements.map(({ id }) => id));
+    const outcomes: SettleOutcome[] = Array.from({ length: settlements.length });
+    let lease: Lease | undefined;
+    const send = async (queue: QueueName, members: number[]) => {
+      const batch = members.map((index) => settlements[index]!);
+      const fused = request?.queue === queue;
+      const reply = fused
+        ? await this.sendSettlements(queue, batch, request)
+        : { outcomes: await this.settling.add(queue, batch), lease: undefined };
+      if (fused) lease = reply.lease;
+      reply.outcomes.forEach((outcome, i) => {
+        outcomes[members[i]!] = outcome;
+      });
+    };
+    const sends = [...groups].map(([queue, members]) => send(queue, members));
+    if (request && !groups.has(request.queue)) sends.push(send(request.queue, []));
+    await Promise.all(sends);
+    return { outcomes, lease };
+  }
+
+  async extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]> {
+    checkLeaseMs(leaseMs);
+    for (const { progress } of extensions) checkBytes('/progress', progress, LIMITS.progressBytesMax);
+    const outcomes: ExtendOutcome[] = Array.from({ length: extensions.length });
+    await Promise.all(
+      [...groupByQueue(extensions.map(({ id }) => id))].map(async ([queue, members]) => {
+        const batch = members.map((index) => extensions[index]!);
+        const replies = await this.extending.add(`${queue}~${leaseMs}`, batch);
+        replies.forEach((reply, i) => {
+          outcomes[members[i]!] = reply;
+        });
+      }),
+    );
+    return outcomes;
+  }
+
+  waitForWork(
+    queues: readonly QueueName[],
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<QueueName | undefined> {
+    for (const queue of queues) checkName('queue', queue, '/queue');
+    return this.wake.wait(queues, timeoutMs, signal);
+  }
+
+  announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
+    for (const [type, queue] of Object.entries(routes)) {
+      checkName('type', type, '/type');
+      checkName('queue', queue, '/queue');
+    }
+    return this.directory.announceTypes(routes);
+  }
+
+  private async sendSettlements(queue: QueueName, settlements: readonly Settlement[], request?: Request) {
+    const each: (string | number)[] = [];
+    for (const settlement of settlements) {
+      const { key } = splitTaskId(settlement.id);
+      const logs = joinLines(storedLines(settlement.logs));
+      each.push(key, settlement.leaseToken, settlement.action, logs);
+      if (settlement.action === 'fail') {
+        each.push(
+          JSON.stringify(storedError(settlement.error)),
+          settlement.retryable === false ? 0 : 1,
+          settlement.retryInMs ?? '',
+          this.random(),
+          encodeRetry(settlement.defaultRetry ?? DEFAULT_RETRY),
+        );
+      } else {
+        each.push((settlement.action === 'complete' && settlement.result) || '', '', '', '', '');
+      }
+    }
+    const [, ...reply] = (await this.scripts.run(
+      settleScript,
+      queue,
+      {
+        ...(request ? leaseArguments(request) : NO_LEASE),
+        ...REPORT_BOUNDS,
+        ...BOUNDS,
+        settlements: settlements.length,
+      },
+      each,
+    )) as [number, ...string[]];
+    const outcomes = settlements.map((settlement, i): SettleOutcome => {
+      const code = reply[i * 2] as string;
+      if (code === 'settled') return { status: 'settled', state: reply[i * 2 + 1] as TaskState };
+      return { status: 'refused', error: new QueueError(code as ErrorCode, { taskId: settlement.id }) };
+    });
+    const rest = reply.slice(settlements.length * 2) as unknown as LeaseReply;
+    return { outcomes, lease: request && decodeLease(queue, rest) };
+  }
+
+  private async sendExtensions(queue: QueueName, extensions: Extension[], leaseMs: number) {
+    const each = extensions.flatMap(({ id, leaseToken, progress, logs }) => [
+      splitTaskId(id).key,
+      leaseToken,
+      progress ?? '',
+      joinLines(storedLines(logs)),
+    ]);
+    const reply = (await this.scripts.run(
+      extendScript,
+      queue,
+      { lease_ms: leaseMs, logs_kept: LIMITS.logLinesKept },
+      each,
+    )) as (string | number)[];
+    return extensions.map(({ id }, i): ExtendOutcome => {
+      const [code, deadline, cancel] = reply.slice(i * 3, i * 3 + 3);
+      if (code === 'extended') {
+        return { status: 'extended', leaseExpiresAt: Number(deadline), cancelRequested: cancel === 1 };
+      }
+      return { status: 'refused', error: new QueueError(code as ErrorCode, { taskId: id }) };
+    });
+  }
+}
+
+type Request = LeaseRequest & { requestId: string };
+
+function checkLease(request: LeaseRequest): Request {
+  checkName('queue', request.queue, '/queue');
+  checkName('workerId', request.workerId, '/workerId');
+  checkLeaseMs(request.leaseMs);
+  if (!Number.isInteger(request.max) || request.max < 0 || request.max > LIMITS.leaseTasksMax) {
+    throw invalid('/max', `must be an integer from 0 to ${LIMITS.leaseTasksMax}`);
+  }
+  if (request.requestId !== undefined) checkName('key', request.requestId, '/requestId');
+  // 128 bits: nobody guesses the token of somebody else's lease.
+  return { ...request, requestId: request.requestId ?? randomBytes(16).toString('base64url') };
+}
+
+function checkLeaseMs(leaseMs: number): void {
+  if (Number.isInteger(leaseMs) && leaseMs >= LIMITS.leaseMsMin && leaseMs <= LIMITS.leaseMsMax) return;
+  throw invalid('/leaseDuration', `must be an integer from ${LIMITS.leaseMsMin} to ${LIMITS.leaseMsMax} ms`);
+}
+
+function checkSettlement(settlement: Settlement): void {
+  splitTaskId(settlement.id);
+  if (settlement.action === 'complete') checkBytes('/result', settlement.result, LIMITS.resultBytesMax);
+  if (settlement.action !== 'fail') return;
+  if (settlement.defaultRetry) checkRetry(settlement.defaultRetry);
+  const { retryInMs } = settlement;
+  if (retryInMs === undefined) return;
+  if (!Number.isInteger(retryInMs) || retryInMs < 0 || retryInMs > LIMITS.retryDelayMsMax) {
+    throw invalid('/retryIn', `must be an integer from 0 to ${LIMITS.retryDelayMsMax} ms`);
+  }
+}
+
+function checkBytes(pointer: string, text: string | undefined, max: number): void {
+  if (text === undefined || Buffer.byteLength(text) <= max) return;
+  throw invalid(pointer, `must not be longer than ${max} bytes of JSON`);
+}
+
+function invalid(pointer: string, rule: string): QueueError {
+  return new QueueError('invalid-request', { message: `${pointer.slice(1)} ${rule}.`, pointer });
+}
+
+function leaseArguments({ workerId, requestId, max, leaseMs }: Request) {
+  return { worker: workerId, request: requestId, max, lease_ms: leaseMs };
+}
+
+function decodeLease(queue: QueueName, [more, nextDue, ...values]: LeaseReply): Lease {
+  const tasks: LeasedTask[] = [];
+  for (let i = 0; i < values.length; i += TASK_WIDTH) {
+    const [key, record, attempt, failures, crashes, errors, token, deadline] = values.slice(
+      i,
+      i + TASK_WIDTH,
+    ) as [string, string, string, string, string, string, string, string];
+    const { createdAt, spec } = decodeSpec(record);
+    tasks.push({
+      ...spec,
+      id: taskId(queue, key),
+      queue,
+      createdAt,
+      attempt: Number(attempt),
+      failures: Number(failures),
+      crashes: Number(crashes),
+      errors: decodeErrors(errors),
+      leaseToken: token,
+      leaseExpiresAt: Number(deadline),
+    });
+  }
+
+  const lease: Lease = { tasks, more: more === 1 };
+  if (nextDue !== '') lease.nextDueInMs = Number(nextDue);
+  return lease;
+}

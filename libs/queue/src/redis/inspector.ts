@@ -1,0 +1,246 @@
+import { QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import { checkName, splitTaskId } from '../core/names.js';
+import {
+  type Inspector,
+  type ListQuery,
+  MINUTE_EVENTS,
+  type MinuteCounts,
+  type MinuteEvent,
+  type QueueOverview,
+  type StateCounts,
+  type TaskPage,
+} from '../core/ports.js';
+import {
+  isTerminal,
+  type LogLine,
+  type Priority,
+  type QueueName,
+  type Task,
+  TASK_STATES,
+  type TaskId,
+  type TaskState,
+} from '../core/task.js';
+import { Coalescer } from './coalescer.js';
+import type { Client } from './connection.js';
+import type { Directory } from './directory.js';
+import type { EndWatcher } from './end-watcher.js';
+import { globalKey, queueKey } from './keys.js';
+import { decodeLogLine, decodeRow, type Row } from './record.js';
+import type { ScriptRunner } from './script-runner.js';
+import { getScript, listScript, overviewScript } from './scripts.generated.js';
+
+const MINUTES_SHOWN = 60;
+const PROBE_KEPT_MS = 60_000;
+
+/** Where a page of tasks is read from, by state. The journal has every task, so it serves where nothing better does. */
+const LIST_SOURCES: Record<TaskState | 'any', string> = {
+  any: 'journal',
+  pending: 'journal',
+  scheduled: 'due',
+  retrying: 'due',
+  running: 'leases',
+  completed: 'finished',
+  failed: 'finished',
+  cancelled: 'finished',
+  expired: 'finished',
+};
+
+type OverviewReply = [
+  now: number,
+  counts: string[],
+  types: [type: string, ...counts: (string | null)[]][],
+  oldestSince: number | '',
+  nextDueMs: number | '',
+  minutes: [at: number, events: string[]][],
+];
+
+export class RedisInspector implements Inspector {
+  private readonly reading = new Coalescer<string, Task | undefined>((queue, keys) => this.read(queue, keys));
+
+  constructor(
+    private readonly client: Client,
+    private readonly scripts: ScriptRunner,
+    private readonly directory: Directory,
+    private readonly ends: EndWatcher,
+    private readonly prefix: string,
+    private readonly processId: string,
+  ) {}
+
+  async get(ids: readonly TaskId[]): Promise<(Task | undefined)[]> {
+    return Promise.all(
+      ids.map(async (id) => {
+        const { queue, key } = splitTaskId(id);
+        return (await this.reading.add(queue, [key]))[0];
+      }),
+    );
+  }
+
+  async list(query: ListQuery): Promise<TaskPage> {
+    checkName('queue', query.queue, '/queue');
+    const [score, member] = decodeCursor(query);
+    const [more, lastScore, lastMember, ...rows] = (await this.scripts.run(listScript, query.queue, {
+      source: LIST_SOURCES[query.state ?? 'any'],
+      state: query.state ?? '',
+      type: query.type ?? '',
+      tenant: query.tenant ?? '',
+      tag: query.tag ?? '',
+      newest: query.order === 'newest' ? 1 : 0,
+      limit: query.limit,
+      examine: LIMITS.listExaminedMax,
+      full: query.full ? 1 : 0,
+      after_score: score,
+      after_member: member,
+    })) as [number, string, string, ...Row[]];
+    const items = rows.map((row) => decodeRow(query.queue, row));
+    return more === 1 ? { items, nextCursor: encodeCursor(query, lastScore, lastMember) } : { items };
+  }
+
+  async logs(id: TaskId): Promise<LogLine[]> {
+    const { queue, key } = splitTaskId(id);
+    const logs = queueKey(this.prefix, queue, 'logs', key);
+    return (await this.scripts.patiently(() => this.client.lrange(logs, 0, -1))).map(decodeLogLine);
+  }
+
+  queues(limit: number, cursor?: QueueName) {
+    return this.directory.queues(limit, cursor);
+  }
+
+  async overview(queues: readonly QueueName[]): Promise<(QueueOverview | undefined)[]> {
+    return Promise.all(
+      queues.map(async (queue) => {
+        checkName('queue', queue, '/queue');
+        const reply = (await this.scripts.run(overviewScript, queue, {
+          types_max: LIMITS.typesShown,
+          minutes: MINUTES_SHOWN,
+        })) as OverviewReply | '';
+        return reply === '' ? undefined : decodeOverview(queue, reply);
+      }),
+    );
+  }
+
+  async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {
+    const { queue, key } = splitTaskId(id);
+    const deadlineMs = performance.now() + timeoutMs;
+    let onEnd: () => void = () => undefined;
+    const unwatch = await this.ends.watch(queue, key, () => onEnd());
+    try {
+      for (;;) {
+        // Armed before reading: an end between the two is heard.
+        const ended = new Promise<void>((resolve) => {
+          onEnd = resolve;
+        });
+        const task = await this.readOne(queue, key);
+        const leftMs = deadlineMs - performance.now();
+        if (!task || isTerminal(task.state) || leftMs <= 0 || signal?.aborted) return task;
+        await firstOf(ended, leftMs, signal);
+      }
+    } finally {
+      unwatch();
+    }
+  }
+
+  async probe(): Promise<{ writeMs: number; readMs: number }> {
+    const key = globalKey(this.prefix, 'probe', this.processId);
+    const value = String(Math.random());
+    const startedMs = performance.now();
+    await this.scripts.patiently(() => this.client.set(key, value, 'PX', PROBE_KEPT_MS));
+    const writtenMs = performance.now();
+    const read = await this.scripts.patiently(() => this.client.get(key));
+    if (read !== value) {
+      throw new QueueError('store-unavailable', {
+        message: 'The store did not return what was just written.',
+      });
+    }
+    return { writeMs: writtenMs - startedMs, readMs: performance.now() - writtenMs };
+  }
+
+  private async readOne(queue: QueueName, key: string): Promise<Task | undefined> {
+    return (await this.reading.add(queue, [key]))[0];
+  }
+
+  private async read(queue: QueueName, keys: string[]): Promise<(Task | undefined)[]> {
+    const rows = (await this.scripts.run(getScript, queue, {}, keys)) as (Row | '')[];
+    return rows.map((row) => (row === '' ? undefined : decodeRow(queue, row)));
+  }
+}
+
+function decodeOverview(
+  queue: QueueName,
+  [now, counts, types, oldest, nextDue, minutes]: OverviewReply,
+): QueueOverview {
+  const overview: QueueOverview = {
+    queue,
+    states: noTasks(),
+    priorities: { 1: noTasks(), 2: noTasks(), 3: noTasks(), 4: noTasks(), 5: noTasks(), 6: noTasks() },
+    types: {},
+    minutes: minutes.map(([at, events]) => decodeMinute(at, events)),
+  };
+  for (let i = 0; i < counts.length; i += 2) {
+    const [priority, state] = counts[i]!.split(':') as [string, TaskState];
+    const count = Number(counts[i + 1]);
+    overview.states[state] += count;
+    overview.priorities[Number(priority) as Priority][state] = count;
+  }
+  for (const [type, ...values] of types) {
+    const states = noTasks();
+    TASK_STATES.forEach((state, i) => {
+      states[state] = Number(values[i] ?? 0);
+    });
+    overview.types[type] = states;
+  }
+  if (oldest !== '') overview.oldestPendingAgeMs = Math.max(0, now - oldest);
+  if (nextDue !== '') overview.nextDueInMs = nextDue;
+  return overview;
+}
+
+function decodeMinute(at: number, events: string[]): MinuteCounts {
+  const counts = Object.fromEntries(MINUTE_EVENTS.map((event) => [event, 0])) as Record<MinuteEvent, number>;
+  for (let i = 0; i < events.length; i += 2) counts[events[i] as MinuteEvent] = Number(events[i + 1]);
+  return { at, ...counts };
+}
+
+function noTasks(): StateCounts {
+  return Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as StateCounts;
+}
+
+/** The list it belongs to goes along, so that a cursor is refused where its position would mean nothing. */
+function encodeCursor(query: ListQuery, score: string, member: string): string {
+  return Buffer.from(JSON.stringify([listName(query), score, member])).toString('base64url');
+}
+
+function decodeCursor(query: ListQuery): [score: string, member: string] {
+  if (query.cursor === undefined) return ['', ''];
+  try {
+    const [name, score, member] = JSON.parse(Buffer.from(query.cursor, 'base64url').toString()) as unknown[];
+    if (
+      name === listName(query) &&
+      typeof score === 'string' &&
+      typeof member === 'string' &&
+      /^[\d.e+]+$/.test(score)
+    ) {
+      return [score, member];
+    }
+  } catch {
+    // Falls through: not one of ours.
+  }
+  throw new QueueError('invalid-cursor');
+}
+
+function listName({ queue, state, order }: ListQuery): string {
+  return `${queue} ${state ?? ''} ${order}`;
+}
+
+/** Resolves with the first of: the promise, the time, the signal. */
+async function firstOf(promise: Promise<void>, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: () => void = () => undefined;
+  const other = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+    onAbort = resolve;
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+  await Promise.race([promise, other]);
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', onAbort);
+}

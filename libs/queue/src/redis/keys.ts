@@ -1,0 +1,164 @@
+import type { QueueName } from '../core/task.js';
+
+/**
+ * Every key of the engine, once. Scripts name them `keys.<name>`; `npm run generate` turns that into the text
+ * below and refuses a name that is not here. `docs/keyspace.md` is generated from the same table.
+ *
+ * A queue's keys are `<prefix>:{<queue>}:<suffix>`, so they share one hash slot. A suffix that ends in `:` is
+ * followed by what `of` says, always as the last part.
+ */
+export const QUEUE_KEYS = {
+  task: {
+    suffix: 'task:',
+    of: 'key',
+    type: 'string',
+    holds: 'What was fixed at acceptance: header, newline, payload. Format in record.ts.',
+  },
+  state: {
+    suffix: 'state:',
+    of: 'key',
+    type: 'hash',
+    holds: 'What has happened to a task since. Absent: pending since acceptance.',
+  },
+  result: { suffix: 'result:', of: 'key', type: 'string', holds: 'The result of a completed task.' },
+  errors: {
+    suffix: 'errors:',
+    of: 'key',
+    type: 'list',
+    holds: 'Latest failed or crashed attempts, oldest first.',
+  },
+  logs: { suffix: 'logs:', of: 'key', type: 'list', holds: 'Latest lines the handler wrote, oldest first.' },
+  idempotency: {
+    suffix: 'idempotency:',
+    of: 'idempotency key',
+    type: 'string, expires',
+    holds: 'Fingerprint and task key of the submission that used the key.',
+  },
+  lane: {
+    suffix: 'lane:',
+    of: 'priority:tenant',
+    type: 'list',
+    holds:
+      'Pending tasks in order, as `<pending since ms>~<key>`. An entry whose task has moved on is passed over when reached.',
+  },
+  ring: {
+    suffix: 'ring:',
+    of: 'priority',
+    type: 'sorted set',
+    holds: 'Tenants with a nonempty lane, by virtual time; the lowest is served next.',
+  },
+  resting: {
+    suffix: 'resting:',
+    of: 'priority',
+    type: 'sorted set',
+    holds: 'Virtual finish of tenants that left the ring ahead of the others, until the ring catches up.',
+  },
+  oldest: {
+    suffix: 'oldest:',
+    of: 'priority',
+    type: 'sorted set',
+    holds: 'Tenants with a nonempty lane, by how long its head has been pending.',
+  },
+  weights: { suffix: 'weights', type: 'hash', holds: 'Weight of each tenant that has another one than 1.' },
+  due: { suffix: 'due', type: 'sorted set', holds: 'Scheduled and retrying tasks by due time.' },
+  expiry: {
+    suffix: 'expiry',
+    type: 'sorted set',
+    holds: 'Tasks that expire unless they start before their score.',
+  },
+  leases: { suffix: 'leases', type: 'sorted set', holds: 'Running tasks by lease deadline.' },
+  asked: {
+    suffix: 'asked:',
+    of: 'worker id',
+    type: 'string, expires',
+    holds: "Request id and tasks of the worker's latest lease, for a repeat after a lost reply.",
+  },
+  finished: {
+    suffix: 'finished:',
+    of: 'terminal state',
+    type: 'sorted set',
+    holds: 'Tasks in that state by end. `finished:failed` is the dead-letter queue.',
+  },
+  journal: {
+    suffix: 'journal',
+    type: 'list',
+    holds: 'All task keys in order of acceptance. The position of its head is `journal` in `meta`.',
+  },
+  elders: {
+    suffix: 'elders',
+    type: 'sorted set',
+    holds: 'Tasks that outlived their part of the journal, by position.',
+  },
+  counts: { suffix: 'counts', type: 'hash', holds: 'Number of tasks by `<priority>:<state>`.' },
+  types: { suffix: 'types', type: 'sorted set', holds: 'Task types by number of tasks.' },
+  typeCounts: {
+    suffix: 'type-counts',
+    type: 'hash',
+    holds: 'Number of tasks by `<state>|<type>`; no zeros.',
+  },
+  minute: {
+    suffix: 'minute:',
+    of: 'minutes since the epoch',
+    type: 'hash, expires',
+    holds: 'What happened in that minute.',
+  },
+  meta: {
+    suffix: 'meta',
+    type: 'hash',
+    holds:
+      'Virtual time per priority (`v<priority>`), `journal`, `bytes:<terminal state>`, `reapedAt`, `gapAt`, `rewoundAt`.',
+  },
+  wake: {
+    suffix: 'wake',
+    type: 'list',
+    holds: 'At most one token, while work waits and nobody has been told. Idle workers block on it.',
+  },
+  events: {
+    suffix: 'events',
+    type: 'stream',
+    holds: 'One entry per script call: field `t`, a line `<state> <key> <attempt>` per transition.',
+  },
+} as const satisfies Record<string, KeyDescription>;
+
+/** The keys outside the queues' slots. */
+export const GLOBAL_KEYS = {
+  queues: {
+    suffix: 'queues',
+    type: 'sorted set',
+    holds: 'Names of all queues, all with score 0, so that they page in name order.',
+  },
+  types: { suffix: 'types', type: 'hash', holds: 'Task type → queue, as announced by workers.' },
+  version: { suffix: 'version', type: 'string', holds: 'Version of the data format.' },
+  chores: {
+    suffix: 'chores',
+    type: 'string, expires',
+    holds: 'The process that does the chores at present.',
+  },
+  probe: {
+    suffix: 'probe:',
+    of: 'process',
+    type: 'string, expires',
+    holds: 'Written and read by readiness checks.',
+  },
+} as const satisfies Record<string, KeyDescription>;
+
+interface KeyDescription {
+  suffix: string;
+  /** What follows a suffix that ends in a colon. */
+  of?: string;
+  type: string;
+  holds: string;
+}
+
+/** The common part of a queue's keys, and the one key every script declares: it names the slot. */
+export function queueRoot(prefix: string, queue: QueueName): string {
+  return `${prefix}:{${queue}}`;
+}
+
+export function queueKey(prefix: string, queue: QueueName, name: keyof typeof QUEUE_KEYS, rest = ''): string {
+  return `${queueRoot(prefix, queue)}:${QUEUE_KEYS[name].suffix}${rest}`;
+}
+
+export function globalKey(prefix: string, name: keyof typeof GLOBAL_KEYS, rest = ''): string {
+  return `${prefix}:${GLOBAL_KEYS[name].suffix}${rest}`;
+}

@@ -1,0 +1,108 @@
+--! Stores tasks. All checks come before any write where `atomic` is 1; else each task is on its own.
+--! flags
+--! include clock context record lanes due
+--! arg now              override of the clock, '' in production
+--! arg atomic           1 or 0
+--! arg idempotency_ms   how long an idempotency key is remembered
+--! arg events_kept
+--! arg minute_kept_ms
+--! each key, priority, due ('' at once, d<ms> from now, a<ms> absolute), ttl ms or '', idempotency key or '', fingerprint, body (record.ts)
+--! reply now, then for each task that was not stored: index from 0, code, key, record
+
+local now_ms = read_clock(now)
+local context = new_context(keys, now_ms)
+
+-- Tasks of this call that a later one may repeat, while nothing is written yet.
+local bodies, used = {}, {}
+
+local function stored_body(key)
+  if bodies[key] then
+    return bodies[key]
+  end
+  local record = redis.call('GET', keys.task .. key)
+  if record then
+    local priority, body = string.match(record, '^1\31(%d)\31%d+\31%d*\31(.*)$')
+    return priority .. body, record
+  end
+end
+
+-- Why a task is not to be stored: code, key, record; nothing where it is.
+local function objection(key, priority, idempotency, fingerprint, body)
+  if idempotency ~= '' then
+    local use = used[idempotency] or redis.call('GET', keys.idempotency .. idempotency)
+    if use then
+      local print, first = string.match(use, '^(%S+) (.*)$')
+      if print ~= fingerprint then
+        return 'idempotency-mismatch', first, ''
+      end
+      local known, record = stored_body(first)
+      return known and 'replayed' or 'task-gone', first, record or ''
+    end
+  end
+  local known, record = stored_body(key)
+  if known then
+    return known == priority .. body and 'replayed' or 'id-conflict', key, record or ''
+  end
+end
+
+local reply = { now_ms }
+local function object(index, code, key, record)
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = index, code, key, record
+end
+
+if atomic == '1' then
+  for i = first_each, #ARGV, 7 do
+    local key, priority, idempotency, fingerprint, body = ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+    local code, first = objection(key, priority, idempotency, fingerprint, body)
+    if code and code ~= 'replayed' then
+      object((i - first_each) / 7, code, first, '')
+    elseif not code then
+      bodies[key] = priority .. body
+      if idempotency ~= '' then
+        used[idempotency] = fingerprint .. ' ' .. key
+      end
+    end
+  end
+  if #reply > 1 then
+    return reply
+  end
+  bodies, used = {}, {}
+end
+
+local lanes, journal = {}, {}
+for i = first_each, #ARGV, 7 do
+  local key, priority, due, ttl, idempotency, fingerprint, body =
+    ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+  local code, first, record = objection(key, priority, idempotency, fingerprint, body)
+  if code then
+    object((i - first_each) / 7, code, first, record)
+  else
+    local due_ms = now_ms
+    if due ~= '' then
+      due_ms = tonumber(string.sub(due, 2)) + (string.sub(due, 1, 1) == 'd' and now_ms or 0)
+    end
+    local expires = ttl ~= '' and math.max(now_ms, due_ms) + ttl or ''
+    local tenant, type = string.match(body, '^%d+\31([^\31]*)\31([^\31]*)')
+    redis.call('SET', keys.task .. key, '1\31' .. priority .. '\31' .. now_ms .. '\31' .. expires .. '\31' .. body)
+    if idempotency ~= '' then
+      redis.call('SET', keys.idempotency .. idempotency, fingerprint .. ' ' .. key, 'PX', idempotency_ms)
+    end
+    if expires ~= '' then
+      redis.call('ZADD', keys.expiry, expires, key)
+    end
+    if due_ms > now_ms then
+      redis.call('HSET', keys.state .. key, 'state', 'scheduled', 'due', due_ms)
+      add_due(context, key, due_ms)
+      record_move(context, priority, type, '-', 'scheduled', key, 0)
+    else
+      add_to_lane(lanes, priority, tenant, now_ms .. '~' .. key)
+      record_move(context, priority, type, '-', 'pending', key, 0)
+    end
+    journal[#journal + 1] = key
+  end
+end
+push_lanes(context, lanes)
+call_each('RPUSH', keys.journal, journal)
+write_context(context, events_kept, minute_kept_ms)
+return reply

@@ -1,0 +1,32 @@
+--! Moves lease deadlines, and records progress and logs of those who still hold theirs.
+--! flags allow-oom
+--! include clock notes
+--! arg now
+--! arg lease_ms
+--! arg logs_kept
+--! each key, token, progress or '', logs
+--! reply for each: code, deadline, 1 where a cancel is requested
+
+local now_ms = read_clock(now)
+local deadline = now_ms + lease_ms
+local reply = {}
+for i = first_each, #ARGV, 4 do
+  local key, token, progress, logs = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'lease', 'cancel', 'attempt')
+  local n = #reply
+  if state[1] == 'running' and state[2] == token then
+    redis.call('ZADD', keys.leases, deadline, key)
+    if state[3] ~= lease_ms then
+      redis.call('HSET', keys.state .. key, 'lease', lease_ms)
+    end
+    if progress ~= '' then
+      redis.call('HSET', keys.state .. key, 'progress', progress)
+    end
+    add_logs(keys, now_ms, key, state[5], logs, logs_kept)
+    reply[n + 1], reply[n + 2], reply[n + 3] = 'extended', deadline, state[4] and 1 or 0
+  else
+    local known = state[1] or redis.call('EXISTS', keys.task .. key) == 1
+    reply[n + 1], reply[n + 2], reply[n + 3] = known and 'lease-lost' or 'task-not-found', 0, 0
+  end
+end
+return reply

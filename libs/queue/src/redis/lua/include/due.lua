@@ -1,0 +1,35 @@
+-- A task that waits for a time. Where it is the next of all, an idle worker is woken to learn when.
+local function add_due(context, key, due)
+  redis.call('ZADD', context.keys.due, due, key)
+  if redis.call('ZRANGE', context.keys.due, 0, 0)[1] == key then
+    context.wake = true
+  end
+end
+
+-- Time until the next due task, '' where there is none.
+local function next_due(context)
+  local head = redis.call('ZRANGE', context.keys.due, 0, 0, 'WITHSCORES')
+  return head[2] and tonumber(head[2]) - context.now or ''
+end
+
+-- Makes at most `limit` due tasks pending, in order of due time; returns how many.
+local function promote_due(context, limit)
+  local keys, now = context.keys, context.now
+  local due = redis.call('ZRANGE', keys.due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)
+  if #due == 0 then
+    return 0
+  end
+  local lanes = {}
+  for _, key in ipairs(due) do
+    local priority, _, _, _, tenant, type = read_head(keys.task .. key)
+    if priority then
+      local state = redis.call('HMGET', keys.state .. key, 'state', 'attempt')
+      redis.call('HSET', keys.state .. key, 'state', 'pending', 'since', now)
+      add_to_lane(lanes, priority, tenant, now .. '~' .. key)
+      record_move(context, priority, type, state[1], 'pending', key, state[2] or 0)
+    end
+  end
+  redis.call('ZREM', keys.due, unpack(due))
+  push_lanes(context, lanes)
+  return #due
+end

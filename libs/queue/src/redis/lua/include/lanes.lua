@@ -1,0 +1,87 @@
+-- A tenant joins the ring of a priority when its lane stops being empty: at the ring's virtual time, so that
+-- it has saved nothing while idle, or at its own last finish where that is later, so that leaving and coming
+-- back gains nothing either (start-time fair queueing; Goyal, Vin, Cheng 1996).
+local function join_ring(context, priority, tenant, since)
+  local keys = context.keys
+  local start = tonumber(redis.call('HGET', keys.meta, 'v' .. priority) or '0')
+  local finish = redis.call('ZSCORE', keys.resting .. priority, tenant)
+  if finish then
+    redis.call('ZREM', keys.resting .. priority, tenant)
+    start = math.max(start, tonumber(finish))
+  end
+  redis.call('ZADD', keys.ring .. priority, string.format('%.17g', start), tenant)
+  redis.call('ZADD', keys.oldest .. priority, since, tenant)
+end
+
+local function since_of(entry)
+  return string.sub(entry, 1, string.find(entry, '~', 1, true) - 1)
+end
+
+-- Entries of one lane, in order.
+local function push_tail(context, priority, tenant, entries)
+  local lane = context.keys.lane .. priority .. ':' .. tenant
+  if redis.call('RPUSH', lane, unpack(entries)) == #entries then
+    join_ring(context, priority, tenant, since_of(entries[1]))
+  end
+  context.wake = true
+end
+
+-- One entry, in front of all.
+local function push_head(context, priority, tenant, entry)
+  local lane = context.keys.lane .. priority .. ':' .. tenant
+  if redis.call('LPUSH', lane, entry) == 1 then
+    join_ring(context, priority, tenant, since_of(entry))
+  else
+    redis.call('ZADD', context.keys.oldest .. priority, since_of(entry), tenant)
+  end
+  context.wake = true
+end
+
+-- Adds to a queue of entries per lane, to be pushed with push_lanes.
+local function add_to_lane(lanes, priority, tenant, entry)
+  local name = priority .. ':' .. tenant
+  local lane = lanes[name]
+  if not lane then
+    lane = { priority = priority, tenant = tenant, entries = {} }
+    lanes[name] = lane
+    lanes[#lanes + 1] = lane
+  end
+  lane.entries[#lane.entries + 1] = entry
+end
+
+local function push_lanes(context, lanes)
+  for _, lane in ipairs(lanes) do
+    push_tail(context, lane.priority, lane.tenant, lane.entries)
+  end
+end
+
+-- Whether a lane's entry still stands for its task: the task is pending since that very moment.
+local function entry_is_current(keys, entry)
+  local since = since_of(entry)
+  local key = string.sub(entry, #since + 2)
+  local state = redis.call('HMGET', keys.state .. key, 'state', 'since')
+  if state[1] then
+    return state[1] == 'pending' and state[2] == since
+  end
+  local _, created = read_head(keys.task .. key)
+  return created == since
+end
+
+-- After the head of a lane has gone: the ring and the age of the oldest speak of the next one. Passes over at
+-- most `budget` entries whose tasks have moved on, so that the age is not theirs.
+local function settle_lane_head(context, priority, tenant, budget)
+  local keys = context.keys
+  local lane = keys.lane .. priority .. ':' .. tenant
+  local head = redis.call('LINDEX', lane, 0)
+  while head and budget > 0 and not entry_is_current(keys, head) do
+    redis.call('LPOP', lane)
+    head = redis.call('LINDEX', lane, 0)
+    budget = budget - 1
+  end
+  if head then
+    redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
+  else
+    redis.call('ZREM', keys.ring .. priority, tenant)
+    redis.call('ZREM', keys.oldest .. priority, tenant)
+  end
+end

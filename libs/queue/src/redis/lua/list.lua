@@ -1,0 +1,135 @@
+--! Reads a page of tasks, looking at a bounded number of them.
+--! flags no-writes
+--! include record rows
+--! arg source           journal, due, leases, or finished:<state>
+--! arg state            '' for any; so for type, tenant and tag
+--! arg type
+--! arg tenant
+--! arg tag
+--! arg newest           1 or 0
+--! arg limit
+--! arg examine          look at no more than this
+--! arg full             1 or 0
+--! arg after_score      where the last page stopped, '' for the first: position in the journal, or score
+--! arg after_member     '' in the journal
+--! reply 1 where there may be more, score and member to go on after, then rows
+
+local reversed = newest == '1'
+local examine_max, limit_max = tonumber(examine), tonumber(limit)
+
+-- Pairs of score and key, from where the last page stopped.
+local function from_set(set_key)
+  local start = 0
+  if after_score ~= '' then
+    local rank = redis.call(reversed and 'ZREVRANK' or 'ZRANK', set_key, after_member)
+    if rank then
+      start = rank + 1
+    else
+      -- It has left the set: go on after where it stood.
+      start = reversed and redis.call('ZCOUNT', set_key, '(' .. after_score, '+inf')
+        or redis.call('ZCOUNT', set_key, '-inf', '(' .. after_score)
+    end
+  end
+  local values = reversed and redis.call('ZRANGE', set_key, start, start + examine_max - 1, 'REV', 'WITHSCORES')
+    or redis.call('ZRANGE', set_key, start, start + examine_max - 1, 'WITHSCORES')
+  local pairs_found = {}
+  for i = 1, #values, 2 do
+    local key, score = values[i], values[i + 1]
+    local passed = after_score ~= '' and tonumber(score) == tonumber(after_score)
+      and ((reversed and key >= after_member) or (not reversed and key <= after_member))
+    if not passed then
+      pairs_found[#pairs_found + 1] = { score, key }
+    end
+  end
+  return pairs_found, #values / 2 == examine_max
+end
+
+local function from_journal()
+  local first = tonumber(redis.call('HGET', keys.meta, 'journal') or 0)
+  local length = redis.call('LLEN', keys.journal)
+  local found = {}
+  local function add_elders()
+    local low, high = '-inf', '(' .. first
+    if after_score ~= '' then
+      if reversed then
+        high = '(' .. math.min(first, tonumber(after_score))
+      else
+        low = '(' .. after_score
+      end
+    end
+    local left = examine_max - #found
+    if left > 0 then
+      local elders = reversed and redis.call('ZRANGE', keys.elders, high, low, 'BYSCORE', 'REV', 'LIMIT', 0, left, 'WITHSCORES')
+        or redis.call('ZRANGE', keys.elders, low, high, 'BYSCORE', 'LIMIT', 0, left, 'WITHSCORES')
+      for i = 1, #elders, 2 do
+        found[#found + 1] = { elders[i + 1], elders[i] }
+      end
+    end
+  end
+  local function add_journal()
+    local left = examine_max - #found
+    local from, to
+    if reversed then
+      to = after_score ~= '' and tonumber(after_score) - first - 1 or length - 1
+      from = math.max(0, to - left + 1)
+    else
+      from = after_score ~= '' and math.max(0, tonumber(after_score) - first + 1) or 0
+      to = from + left - 1
+    end
+    if left <= 0 or to < 0 or from >= length then
+      return
+    end
+    local members = redis.call('LRANGE', keys.journal, from, to)
+    for i = 1, #members do
+      local at = reversed and #members - i + 1 or i
+      found[#found + 1] = { string.format('%d', first + from + at - 1), members[at] }
+    end
+  end
+  if reversed then
+    add_journal()
+    add_elders()
+  else
+    add_elders()
+    add_journal()
+  end
+  return found, #found == examine_max
+end
+
+local function matches(key)
+  local head = redis.call('GETRANGE', keys.task .. key, 0, 4095)
+  local _, _, _, _, its_tenant, its_type = parse_head(head)
+  if not its_type or (tenant ~= '' and its_tenant ~= tenant) or (type ~= '' and its_type ~= type) then
+    return false
+  end
+  if tag ~= '' then
+    local tags = string.match(head, '^[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31([^\31]*)')
+    if not tags or not string.find(' ' .. tags .. ' ', ' ' .. tag .. ' ', 1, true) then
+      return false
+    end
+  end
+  return state == '' or (redis.call('HGET', keys.state .. key, 'state') or 'pending') == state
+end
+
+local candidates, more
+if source == 'journal' then
+  candidates, more = from_journal()
+else
+  candidates, more = from_set(source == 'due' and keys.due or source == 'leases' and keys.leases or keys.finished .. state)
+end
+local rows = {}
+local last = { after_score, after_member }
+for i, candidate in ipairs(candidates) do
+  if #rows == limit_max then
+    more = true
+    break
+  end
+  last = candidate
+  if matches(candidate[2]) then
+    rows[#rows + 1] = read_row(keys, candidate[2], full == '1')
+  end
+end
+local reply = { more and 1 or 0, last[1], last[2] }
+for _, row in ipairs(rows) do
+  reply[#reply + 1] = row
+end
+return reply

@@ -1,0 +1,39 @@
+--! Reads what a queue counts of itself. Costs the same whatever it holds.
+--! flags no-writes
+--! include clock
+--! arg now
+--! arg types_max
+--! arg minutes
+--! reply '' where no task was ever submitted; else now, counts, types with their counts, oldest pending since or '', ms until the next due or '', minutes
+
+local now_ms = read_clock(now)
+local counts = redis.call('HGETALL', keys.counts)
+if #counts == 0 then
+  return ''
+end
+local states = { 'scheduled', 'pending', 'running', 'retrying', 'completed', 'failed', 'cancelled', 'expired' }
+local types = {}
+for _, type in ipairs(redis.call('ZRANGE', keys.types, 0, types_max - 1, 'REV')) do
+  local fields = {}
+  for i, state in ipairs(states) do
+    fields[i] = state .. '|' .. type
+  end
+  types[#types + 1] = { type, unpack(redis.call('HMGET', keys.typeCounts, unpack(fields))) }
+end
+local oldest = ''
+for priority = 1, 6 do
+  local head = redis.call('ZRANGE', keys.oldest .. priority, 0, 0, 'WITHSCORES')
+  if head[2] and (oldest == '' or tonumber(head[2]) < oldest) then
+    oldest = tonumber(head[2])
+  end
+end
+local due = redis.call('ZRANGE', keys.due, 0, 0, 'WITHSCORES')
+local this_minute = math.floor(now_ms / 60000)
+local buckets = {}
+for minute = this_minute, this_minute - minutes + 1, -1 do
+  local events = redis.call('HGETALL', keys.minute .. minute)
+  if #events > 0 then
+    buckets[#buckets + 1] = { minute * 60000, events }
+  end
+end
+return { now_ms, counts, types, oldest, due[2] and tonumber(due[2]) - now_ms or '', buckets }

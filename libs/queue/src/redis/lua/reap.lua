@@ -1,0 +1,93 @@
+--! Takes lost leases: counts a crash, and puts the task back to the head of its lane or, after too many, into
+--! the dead-letter queue. After a gap it first gives every lease of before one more length.
+--! flags allow-oom
+--! include clock context record lanes finish notes
+--! arg now
+--! arg limit
+--! arg crashes_max
+--! arg gap_ms           longer without a reaper means: Redis was away, or its clock jumped
+--! arg errors_kept
+--! arg events_kept
+--! arg minute_kept_ms
+--! reply count, more (1 or 0), ms until the next deadline or ''
+
+local context = new_context(keys, read_clock(now))
+local now_ms = context.now
+local meta = redis.call('HMGET', keys.meta, 'reapedAt', 'gapAt', 'rewoundAt')
+local reaped_at, gap_at, rewound_at = tonumber(meta[1] or now_ms), tonumber(meta[2] or 0), meta[3]
+if now_ms < reaped_at then
+  rewound_at = now_ms
+end
+if now_ms < reaped_at or now_ms - reaped_at > tonumber(gap_ms) then
+  gap_at = now_ms
+  redis.call('HSET', keys.meta, 'gapAt', gap_at)
+end
+redis.call('HSET', keys.meta, 'reapedAt', now_ms)
+
+-- The clock went back: deadlines of before lie too far ahead. Seen from the far end, a slice at a time.
+if rewound_at then
+  local clamped = 0
+  local furthest = redis.call('ZRANGE', keys.leases, 0, limit - 1, 'REV', 'WITHSCORES')
+  for i = 1, #furthest, 2 do
+    local lease_ms = tonumber(redis.call('HGET', keys.state .. furthest[i], 'lease') or 0)
+    if tonumber(furthest[i + 1]) > now_ms + lease_ms then
+      redis.call('ZADD', keys.leases, now_ms + lease_ms, furthest[i])
+      clamped = clamped + 1
+    end
+  end
+  if clamped == tonumber(limit) then
+    redis.call('HSET', keys.meta, 'rewoundAt', rewound_at)
+  else
+    redis.call('HDEL', keys.meta, 'rewoundAt')
+  end
+end
+
+local lost = redis.call('ZRANGE', keys.leases, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+local back, count = {}, 0
+for i = 1, #lost, 2 do
+  local key, deadline = lost[i], tonumber(lost[i + 1])
+  local state_key = keys.state .. key
+  local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'worker', 'since', 'lease')
+  local priority, _, _, payload_bytes, tenant, type = read_head(keys.task .. key)
+  if not priority or state[1] ~= 'running' then
+    context.unleased[#context.unleased + 1] = key
+  elseif deadline - state[7] < gap_at then
+    redis.call('ZADD', keys.leases, now_ms + state[7], key)
+  else
+    local crashes = (state[3] or 0) + 1
+    count = count + 1
+    context.unleased[#context.unleased + 1] = key
+    add_error(keys, now_ms, key, state[2], state[5], '', errors_kept)
+    -- Without its token nobody can settle this attempt any more.
+    redis.call('HDEL', state_key, 'token', 'settled', 'outcome')
+    redis.call('HSET', state_key, 'crashes', crashes)
+    if state[4] then
+      finish(context, key, 'cancelled', payload_bytes, 0)
+      record_move(context, priority, type, 'running', 'cancelled', key, state[2])
+    elseif crashes >= tonumber(crashes_max) then
+      finish(context, key, 'failed', payload_bytes, 0, 'reason', 'crashed')
+      record_move(context, priority, type, 'running', 'failed', key, state[2])
+    else
+      redis.call('HSET', state_key, 'state', 'pending')
+      record_move(context, priority, type, 'running', 'pending', key, state[2])
+      back[#back + 1] = { since = tonumber(state[6]), priority = priority, tenant = tenant, entry = state[6] .. '~' .. key }
+    end
+  end
+end
+-- The one that has waited longest is pushed last and so comes first.
+table.sort(back, function(a, b)
+  if a.since ~= b.since then
+    return a.since > b.since
+  end
+  return a.entry > b.entry
+end)
+for _, task in ipairs(back) do
+  push_head(context, task.priority, task.tenant, task.entry)
+end
+if count > 0 then
+  add_minute(context, 'crashed', count)
+end
+write_context(context, events_kept, minute_kept_ms)
+
+local head = redis.call('ZRANGE', keys.leases, 0, 0, 'WITHSCORES')
+return { count, #lost == limit * 2 and 1 or 0, head[2] and tonumber(head[2]) - now_ms or '' }

@@ -1,0 +1,34 @@
+--! Makes failed, cancelled and expired tasks pending again, with all their attempts.
+--! flags
+--! include clock context record lanes rows
+--! arg now
+--! arg events_kept
+--! arg minute_kept_ms
+--! each key
+--! reply for each: code, state before, row
+
+local context = new_context(keys, read_clock(now))
+local reply = {}
+for i = first_each, #ARGV do
+  local key = ARGV[i]
+  local state_key = keys.state .. key
+  local priority, _, _, payload_bytes, tenant, type = read_head(keys.task .. key)
+  local code, state = 'task-not-found', ''
+  if priority then
+    local fields = redis.call('HMGET', state_key, 'state', 'attempt')
+    code, state = 'wrong-state', fields[1] or 'pending'
+    if state == 'failed' or state == 'cancelled' or state == 'expired' then
+      code = 'done'
+      redis.call('ZREM', keys.finished .. state, key)
+      redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -(payload_bytes + 300))
+      redis.call('HDEL', state_key, 'finished', 'reason', 'failures', 'crashes', 'cancel', 'due')
+      redis.call('HSET', state_key, 'state', 'pending', 'since', context.now, 'retried', '1')
+      push_tail(context, priority, tenant, { context.now .. '~' .. key })
+      record_move(context, priority, type, state, 'pending', key, fields[2] or 0)
+    end
+  end
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3] = code, state, code == 'done' and read_row(keys, key, true) or ''
+end
+write_context(context, events_kept, minute_kept_ms)
+return reply

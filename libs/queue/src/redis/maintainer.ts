@@ -1,0 +1,65 @@
+import { LIMITS, RETENTION } from '../core/limits.js';
+import { checkName } from '../core/names.js';
+import type { ChoreResult, Maintainer } from '../core/ports.js';
+import { type QueueName, TERMINAL_STATES } from '../core/task.js';
+import type { Client } from './connection.js';
+import { globalKey } from './keys.js';
+import type { ScriptRunner } from './script-runner.js';
+import { promoteScript, pruneScript, reapScript } from './scripts.generated.js';
+
+const BOUNDS = { events_kept: LIMITS.eventsKept, minute_kept_ms: LIMITS.minuteBucketsKeptMs };
+/** Tasks one call moves: about 1 ms of Redis. */
+const SLICE = 100;
+/** Removing is cheaper than moving. */
+const PRUNE_SLICE = 500;
+
+export class RedisMaintainer implements Maintainer {
+  constructor(
+    private readonly client: Client,
+    private readonly scripts: ScriptRunner,
+    private readonly prefix: string,
+  ) {}
+
+  async promote(queue: QueueName): Promise<ChoreResult> {
+    checkName('queue', queue, '/queue');
+    return decodeResult(await this.scripts.run(promoteScript, queue, { ...BOUNDS, limit: SLICE }));
+  }
+
+  async reap(queue: QueueName): Promise<ChoreResult> {
+    checkName('queue', queue, '/queue');
+    return decodeResult(
+      await this.scripts.run(reapScript, queue, {
+        ...BOUNDS,
+        limit: SLICE,
+        crashes_max: LIMITS.crashesMax,
+        gap_ms: LIMITS.reapGapMs,
+        errors_kept: LIMITS.errorsKept,
+      }),
+    );
+  }
+
+  async prune(queue: QueueName): Promise<ChoreResult> {
+    checkName('queue', queue, '/queue');
+    const each = TERMINAL_STATES.flatMap((state) => {
+      const { ageMsMax, tasksMax, bytesMax } = RETENTION[state];
+      return [state, ageMsMax, tasksMax, bytesMax];
+    });
+    return decodeResult(await this.scripts.run(pruneScript, queue, { ...BOUNDS, limit: PRUNE_SLICE }, each));
+  }
+
+  async electForChores(holder: string, ttlMs: number): Promise<boolean> {
+    checkName('workerId', holder, '/holder');
+    const key = globalKey(this.prefix, 'chores');
+    return this.scripts.patiently(async () => {
+      const present = await this.client.set(key, holder, 'PX', ttlMs, 'NX', 'GET');
+      if (present === holder) await this.client.pexpire(key, ttlMs);
+      return present === null || present === holder;
+    });
+  }
+}
+
+function decodeResult(reply: unknown): ChoreResult {
+  const [count, more, nextInMs] = reply as [number, number, number | '' | undefined];
+  const result: ChoreResult = { count, more: more === 1 };
+  return typeof nextInMs === 'number' ? { ...result, nextInMs } : result;
+}

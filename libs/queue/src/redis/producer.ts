@@ -1,0 +1,140 @@
+import { monotonicFactory } from 'ulid';
+import { type ErrorCode, QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import { taskId } from '../core/names.js';
+import { checkNewTask } from '../core/new-task.js';
+import type { EnqueueOutcome, NewTask, Producer } from '../core/ports.js';
+import { DEFAULT_PRIORITY } from '../core/priority.js';
+import type { QueueName } from '../core/task.js';
+import { Coalescer } from './coalescer.js';
+import type { Directory } from './directory.js';
+import { acceptedFrom, acceptedTask, encodeBody } from './record.js';
+import type { ScriptRunner } from './script-runner.js';
+import { enqueueScript } from './scripts.generated.js';
+
+/** A task on its way in: its identity is made once, before anything is sent, so that sending can be repeated. */
+interface Submission {
+  task: NewTask;
+  key: string;
+  body: string;
+}
+
+/** Arguments of enqueue.lua that are the same for every call. */
+const BOUNDS = {
+  idempotency_ms: LIMITS.idempotencyMs,
+  events_kept: LIMITS.eventsKept,
+  minute_kept_ms: LIMITS.minuteBucketsKeptMs,
+};
+
+/** An index, a code, a key and a record for each task that was not stored. */
+const REFUSAL_WIDTH = 4;
+
+export class RedisProducer implements Producer {
+  private readonly ulid = monotonicFactory();
+  private readonly coalescer = new Coalescer<Submission, EnqueueOutcome>(
+    (queue, submissions) => this.send(queue, submissions, false),
+    ({ body }) => body.length,
+  );
+
+  constructor(
+    private readonly scripts: ScriptRunner,
+    private readonly directory: Directory,
+  ) {}
+
+  async enqueue(
+    tasks: readonly NewTask[],
+    { atomic = false }: { atomic?: boolean } = {},
+  ): Promise<EnqueueOutcome[]> {
+    if (tasks.length > LIMITS.batchTasksMax) {
+      throw new QueueError('invalid-request', {
+        message: `A batch has at most ${LIMITS.batchTasksMax} tasks; this one has ${tasks.length}.`,
+      });
+    }
+    for (const task of tasks) checkNewTask(task);
+    const groups = await this.group(tasks);
+    if (atomic && groups.size > 1) throw new QueueError('batch-spans-queues');
+    const outcomes: EnqueueOutcome[] = Array.from({ length: tasks.length });
+    await Promise.all(
+      [...groups].map(async ([queue, members]) => {
+        await this.directory.addQueue(queue);
+        const submissions = members.map((index) => this.submission(tasks[index]!));
+        const replies = atomic
+          ? await this.send(queue, submissions, true)
+          : await this.coalescer.add(queue, submissions);
+        replies.forEach((reply, i) => {
+          outcomes[members[i]!] = reply;
+        });
+      }),
+    );
+    return outcomes;
+  }
+
+  /** Indexes of the tasks by the queue they go to. */
+  private async group(tasks: readonly NewTask[]): Promise<Map<QueueName, number[]>> {
+    const groups = new Map<QueueName, number[]>();
+    for (const [index, task] of tasks.entries()) {
+      const queue = task.queue ?? (await this.directory.queueOf(task.type));
+      const members = groups.get(queue);
+      if (members) members.push(index);
+      else groups.set(queue, [index]);
+    }
+    return groups;
+  }
+
+  private submission(task: NewTask): Submission {
+    return { task, key: task.key ?? this.ulid(), body: encodeBody(task) };
+  }
+
+  private async send(
+    queue: QueueName,
+    submissions: Submission[],
+    atomic: boolean,
+  ): Promise<EnqueueOutcome[]> {
+    const each: (string | number)[] = [];
+    for (const { task, key, body } of submissions) {
+      each.push(
+        key,
+        task.priority ?? DEFAULT_PRIORITY,
+        dueArgument(task),
+        task.ttlMs ?? '',
+        task.idempotency?.key ?? '',
+        task.idempotency?.fingerprint ?? '',
+        body,
+      );
+    }
+    const [now, ...refusals] = (await this.scripts.run(
+      enqueueScript,
+      queue,
+      { ...BOUNDS, atomic: atomic ? 1 : 0 },
+      each,
+    )) as [number, ...(string | number)[]];
+    const outcomes = submissions.map(({ task, key }): EnqueueOutcome => {
+      return { status: 'accepted', task: acceptedFrom(queue, key, task, now) };
+    });
+    let refused: EnqueueOutcome | undefined;
+    for (let i = 0; i < refusals.length; i += REFUSAL_WIDTH) {
+      const [index, code, key, record] = refusals.slice(i, i + REFUSAL_WIDTH) as [
+        number,
+        string,
+        string,
+        string,
+      ];
+      const outcome = notStored(queue, code, key, record);
+      if (outcome.status === 'refused') refused ??= outcome;
+      outcomes[index] = outcome;
+    }
+    if (!atomic || !refused) return outcomes;
+    const first = refused;
+    return outcomes.map((outcome) => (outcome.status === 'refused' ? outcome : first));
+  }
+}
+
+function notStored(queue: QueueName, code: string, key: string, record: string): EnqueueOutcome {
+  if (code === 'replayed') return { status: 'replayed', task: acceptedTask(queue, key, record) };
+  return { status: 'refused', error: new QueueError(code as ErrorCode, { taskId: taskId(queue, key) }) };
+}
+
+function dueArgument({ delayMs, runAtMs }: NewTask): string {
+  if (runAtMs !== undefined) return `a${runAtMs}`;
+  return delayMs ? `d${delayMs}` : '';
+}

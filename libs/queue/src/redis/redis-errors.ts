@@ -1,0 +1,59 @@
+import { type ErrorCode, QueueError } from '../core/errors.js';
+
+/**
+ * What Redis' error replies mean for a caller, by their first word. `retriable`: nothing was executed, and the
+ * trouble may pass within a moment (a failover, a slot on the move, another script).
+ */
+const REPLIES: Record<string, { code: ErrorCode; retriable: boolean }> = {
+  OOM: { code: 'store-full', retriable: false },
+  MISCONF: { code: 'store-unavailable', retriable: false },
+  NOREPLICAS: { code: 'store-unavailable', retriable: false },
+  BUSY: { code: 'store-unavailable', retriable: false },
+  LOADING: { code: 'store-unavailable', retriable: true },
+  READONLY: { code: 'store-unavailable', retriable: true },
+  MASTERDOWN: { code: 'store-unavailable', retriable: true },
+  UNBLOCKED: { code: 'store-unavailable', retriable: true },
+  CLUSTERDOWN: { code: 'store-unavailable', retriable: true },
+  TRYAGAIN: { code: 'store-unavailable', retriable: true },
+  NOAUTH: { code: 'store-unsuitable', retriable: false },
+  WRONGPASS: { code: 'store-unsuitable', retriable: false },
+  NOPERM: { code: 'store-unsuitable', retriable: false },
+};
+
+export function toQueueError(cause: unknown): QueueError {
+  if (cause instanceof QueueError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reply = REPLIES[firstWord(message)];
+  if (reply) return new QueueError(reply.code, { cause });
+  if (isReply(cause)) return new QueueError('internal', { cause });
+  return new QueueError('store-unavailable', { cause });
+}
+
+/**
+ * Whether to try again by ourselves, with the same identity: the connection broke or a reply said so. Not after a
+ * command that timed out: by then the caller has waited long enough.
+ */
+export function isRetriable(error: unknown): boolean {
+  const cause = error instanceof QueueError ? error.data.cause : error;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reply = REPLIES[firstWord(message)];
+  if (reply) return reply.retriable;
+  return !isReply(cause) && message !== 'Command timed out';
+}
+
+export function isCommandTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Command timed out';
+}
+
+export function isNoScript(error: unknown): boolean {
+  return error instanceof Error && firstWord(error.message) === 'NOSCRIPT';
+}
+
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+function firstWord(message: string): string {
+  const end = message.indexOf(' ');
+  return end < 0 ? message : message.slice(0, end);
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../core/clock.js';
+import type { Queue } from '../core/ports.js';
+import { type Client, blockingClient, commandClient, type Logger, type RedisAddress } from './connection.js';
+import { RedisConsumer } from './consumer.js';
+import { Directory } from './directory.js';
+import { EndWatcher } from './end-watcher.js';
+import { RedisInspector } from './inspector.js';
+import { RedisMaintainer } from './maintainer.js';
+import { RedisOperator } from './operator.js';
+import { RedisProducer } from './producer.js';
+import { toQueueError } from './redis-errors.js';
+import { ScriptRunner } from './script-runner.js';
+import { checkServer } from './server-check.js';
+import { WakeListener } from './wake-listener.js';
+
+export interface RedisQueueOptions {
+  address: RedisAddress;
+  /** Start of every key. Default `fairlane`. */
+  keyPrefix?: string;
+  /** Accept a server that may evict tasks. Default false. */
+  allowUnsafe?: boolean;
+  /** Default: silent. */
+  logger?: Logger;
+  /** For tests, which own time. Default: Redis' clock. */
+  clock?: Clock;
+  /** For tests. Source of retry jitter, in [0, 1). Default `Math.random`. */
+  random?: () => number;
+}
+
+const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/**
+ * The engine on Redis or Valkey. Three connections per process at most: one for commands, one that waits for
+ * work, one that waits for ends; the last two only once somebody waits.
+ */
+export function createRedisQueue(options: RedisQueueOptions): Queue {
+  const {
+    address,
+    keyPrefix = 'fairlane',
+    allowUnsafe = false,
+    logger = SILENT,
+    random = Math.random,
+  } = options;
+  const client = commandClient(address, logger);
+  const scripts = new ScriptRunner(client, keyPrefix, options.clock);
+  const directory = new Directory(client, scripts, keyPrefix);
+  const processId = randomUUID();
+  const ends = new EndWatcher(() => blockingClient(address, 'ends'), client, scripts, keyPrefix);
+  const wake = new WakeListener(
+    () => blockingClient(address, 'wake'),
+    client,
+    keyPrefix,
+    async (queue) => {
+      await consumer.lease({ queue, workerId: processId, max: 0, leaseMs: 1_000 });
+    },
+  );
+  const producer = new RedisProducer(scripts, directory);
+  const consumer: RedisConsumer = new RedisConsumer(scripts, directory, wake, random);
+  const inspector = new RedisInspector(client, scripts, directory, ends, keyPrefix, processId);
+  const operator = new RedisOperator(client, scripts, keyPrefix);
+  const maintainer = new RedisMaintainer(client, scripts, keyPrefix);
+
+  return {
+    enqueue: producer.enqueue.bind(producer),
+    lease: consumer.lease.bind(consumer),
+    settle: consumer.settle.bind(consumer),
+    extend: consumer.extend.bind(consumer),
+    waitForWork: consumer.waitForWork.bind(consumer),
+    announceTypes: consumer.announceTypes.bind(consumer),
+    get: inspector.get.bind(inspector),
+    list: inspector.list.bind(inspector),
+    logs: inspector.logs.bind(inspector),
+    queues: inspector.queues.bind(inspector),
+    overview: inspector.overview.bind(inspector),
+    waitForEnd: inspector.waitForEnd.bind(inspector),
+    probe: inspector.probe.bind(inspector),
+    cancel: operator.cancel.bind(operator),
+    retry: operator.retry.bind(operator),
+    setWeight: operator.setWeight.bind(operator),
+    promote: maintainer.promote.bind(maintainer),
+    reap: maintainer.reap.bind(maintainer),
+    prune: maintainer.prune.bind(maintainer),
+    electForChores: maintainer.electForChores.bind(maintainer),
+    async open() {
+      try {
+        await connect(client);
+        await checkServer(client, keyPrefix, { allowUnsafe, logger });
+      } catch (error) {
+        client.disconnect();
+        throw toQueueError(error);
+      }
+    },
+    async close() {
+      wake.close();
+      ends.close();
+      await client.quit().catch(() => undefined);
+    },
+  };
+}
+
+/** Reconnecting on its own is the client's business; here it is given a while to succeed for the first time. */
+const OPEN_MS = 10_000;
+
+function connect(client: Client): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let reason: unknown;
+    const timer = setTimeout(() => reject(reason ?? new Error('no connection')), OPEN_MS);
+    client.on('error', (error: unknown) => {
+      reason = error;
+    });
+    client.once('ready', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    client.connect().catch((error: unknown) => {
+      reason = error;
+    });
+  });
+}

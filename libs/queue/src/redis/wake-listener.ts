@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { QueueName } from '../core/task.js';
+import { BlockingConnection } from './blocking.js';
+import type { Client } from './connection.js';
+import { QUEUE_KEYS, queueKey } from './keys.js';
+
+/** How long one BLPOP blocks. Ends of waits and new queues interrupt it. */
+const BLOCK_MS = 5_000;
+/** Before asking again after a failure, so that a missing Redis is not hammered. */
+const FAILED_MS = 200;
+
+interface Waiter {
+  queues: ReadonlySet<QueueName>;
+  resolve(queue: QueueName | undefined): void;
+}
+
+/**
+ * Waits for wake tokens on behalf of everybody in this process, on one connection: one BLPOP over the wake lists
+ * of all queues that somebody waits for. A token goes to whoever has waited longest for its queue.
+ */
+export class WakeListener {
+  /** In order of arrival. */
+  private readonly waiters = new Set<Waiter>();
+  private connection: BlockingConnection | undefined;
+  private listening = false;
+  private closed = false;
+  /** What the BLPOP under way covers. */
+  private covered: ReadonlySet<QueueName> = new Set();
+
+  /** @param passOn gives a token back that nobody here wants any more */
+  constructor(
+    private readonly connect: () => Client,
+    private readonly commands: Client,
+    private readonly prefix: string,
+    private readonly passOn: (queue: QueueName) => Promise<void>,
+  ) {}
+
+  wait(
+    queues: readonly QueueName[],
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<QueueName | undefined> {
+    if (this.closed || signal?.aborted || queues.length === 0) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const finish = (queue: QueueName | undefined) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.waiters.delete(waiter);
+        if (this.waiters.size === 0) void this.connection?.interrupt();
+        resolve(queue);
+      };
+      const onAbort = () => finish(undefined);
+      const waiter: Waiter = { queues: new Set(queues), resolve: finish };
+      const timer = setTimeout(() => finish(undefined), timeoutMs);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.waiters.add(waiter);
+      if (!this.listening) void this.listen();
+      else if (queues.some((queue) => !this.covered.has(queue))) void this.connection?.interrupt();
+    });
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const waiter of this.waiters) waiter.resolve(undefined);
+    this.connection?.close();
+  }
+
+  private async listen(): Promise<void> {
+    this.listening = true;
+    this.connection ??= new BlockingConnection(this.connect(), this.commands);
+    while (this.waiters.size > 0 && !this.closed) {
+      const queues = new Set([...this.waiters].flatMap((waiter) => [...waiter.queues]));
+      this.covered = queues;
+      const keys = [...queues].map((queue) => queueKey(this.prefix, queue, 'wake'));
+      const startedMs = performance.now();
+      const token = await this.connection.run((client) => client.blpop(keys, BLOCK_MS / 1_000), BLOCK_MS);
+      if (token) this.deliver(this.queueOf(token[0]));
+      else if (performance.now() - startedMs < 1 && !this.closed)
+        await delay(FAILED_MS, undefined, { ref: false });
+    }
+    this.listening = false;
+  }
+
+  private deliver(queue: QueueName): void {
+    for (const waiter of this.waiters) {
+      if (!waiter.queues.has(queue)) continue;
+      waiter.resolve(queue);
+      return;
+    }
+    void this.passOn(queue).catch(() => undefined);
+  }
+
+  private queueOf(key: string): QueueName {
+    return key.slice(this.prefix.length + 2, -`}:${QUEUE_KEYS.wake.suffix}`.length);
+  }
+}
