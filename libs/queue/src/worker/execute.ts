@@ -48,6 +48,7 @@ export async function execute(
 async function runHandler(attempt: Attempt, handler: HandlerDefinition): Promise<AttemptEnd> {
   try {
     const payload = await parsePayload(attempt.task, handler);
+    attempt.signal.throwIfAborted();
     return completed(await handler.run(contextOf(attempt, payload)));
   } catch (thrown) {
     return failed(thrown);

@@ -23,8 +23,7 @@ export class Rotation {
     return undefined;
   }
 
-  some(test: (queue: QueueName) => boolean): boolean {
-    for (const queue of this.#queues) if (test(queue)) return true;
-    return false;
+  has(queue: QueueName): boolean {
+    return this.#queues.has(queue);
   }
 }

@@ -45,6 +45,8 @@ export interface RunnerOptions {
 const LEASE_TASKS_MAX = 200;
 /** Queues tried when a wait found nothing. With more queues than this the next wait goes on with the others. */
 const FALLBACK_QUEUES_MAX = 10;
+/** How long a wait is put off because a lease may still change what is to be waited for. */
+const LEASE_PATIENCE_MS = 50;
 /** How long a wait may be late before it is taken to be dead. */
 const WAIT_OVERTIME_MS = 2_000;
 /** How long a shutdown waits for the last settlements to be answered. */
@@ -53,9 +55,10 @@ const LAST_SETTLEMENTS_MS = 5_000;
 /**
  * Executes the tasks of some queues in this process, `concurrency` at a time.
  *
- * Queues believed to have work take turns, and free slots are filled by leases in batches. A queue leaves the turn
- * when a lease finds no more in it, and returns when its wake token arrives, for which one call waits for all queues
- * while there is nothing else to do. Results of one event-loop turn travel together and bring the next tasks back.
+ * Queues believed to have work take turns (the rotation), and free slots are filled by leases in batches. A queue
+ * leaves the rotation when a lease finds no more in it, and returns when its wake token arrives; one call waits for the
+ * tokens of all queues outside the rotation, even while every slot is busy, so that none starves behind a full one.
+ * Results of one event-loop turn travel together and bring the next tasks back.
  *
  * Nothing hangs on one reply, timer or token: every step that fails is repeated, and what is missed is found by the
  * next beat, sweep or fallback. A handler that blocks the event loop blocks all of it, heartbeats included; such work
@@ -64,6 +67,11 @@ const LAST_SETTLEMENTS_MS = 5_000;
 export class Runner {
   readonly #options: Required<RunnerOptions>;
   readonly #attempts = new Set<Attempt>();
+  /**
+   * Queues with a lease under way. One at a time for each: a backend remembers only a worker's latest request, and
+   * that one must be repeatable if its reply gets lost.
+   */
+  readonly #leasing = new Set<QueueName>();
   readonly #rotation = new Rotation();
   readonly #gate: Gate;
   readonly #settler: Settler;
@@ -83,6 +91,7 @@ export class Runner {
   #waitDueAtMs = Infinity;
   #fallbackAt = 0;
   #vainWakes = 0;
+  #waitedAtMs = -Infinity;
 
   constructor(options: RunnerOptions) {
     const log = options.log ?? NO_LOG;
@@ -129,7 +138,7 @@ export class Runner {
     this.#meterSlots();
     this.#heartbeat.start();
     // Nobody knows what happened to the wake tokens before this process was there.
-    for (const queue of this.#fallbackQueues()) this.#rotation.add(queue);
+    this.#believe(this.#fallbackQueues());
     this.#loop = this.#run();
   }
 
@@ -199,19 +208,27 @@ export class Runner {
         this.#trouble.worked('wait');
       } catch (error) {
         await sleep(this.#trouble.failed('wait', error), this.#ended.signal);
+        // The failed call may have taken a token with it.
+        this.#believe(this.#fallbackQueues());
       }
     }
   }
 
+  /** Learns of queues that have work. What is in the rotation already needs no token. */
   async #step(): Promise<void> {
     this.#fill();
-    if (this.#free() <= 0 || this.#hasWork()) return this.#changed.next();
-
     const startedAtMs = performance.now();
+    // A lease under way will soon tell whether its queue has to be waited for; only a steady flow of leases must not
+    // keep the other queues from being heard.
+    if (this.#leasing.size > 0 && startedAtMs - this.#waitedAtMs < LEASE_PATIENCE_MS) {
+      return void (await waitUntil(() => this.#leasing.size === 0, this.#changed, LEASE_PATIENCE_MS));
+    }
     const queue = await this.#waitForWork();
+    this.#waitedAtMs = performance.now();
     if (queue === undefined) return;
-    if (this.#draining || this.#free() <= 0 || this.#gate.holds(queue)) {
-      // The token is the queue's only one: another worker should have it.
+    this.#rotation.add(queue);
+    if (this.#draining || this.#free() <= 0) {
+      // The token is the queue's only one: a worker with a free slot should have it.
       await this.#options.queue.lease(this.#newRequest(queue, 0));
       return;
     }
@@ -220,12 +237,11 @@ export class Runner {
     if (this.#vainWakes > 3) {
       await sleep(Math.min(10 * 2 ** (this.#vainWakes - 3), 1_000), this.#ended.signal);
     }
-    this.#rotation.add(queue);
   }
 
   /** The queue whose token was received; nothing when time ran out, then some queues are to be tried. */
   async #waitForWork(): Promise<QueueName | undefined> {
-    const queues = this.#queues().filter((queue) => !this.#gate.holds(queue));
+    const queues = this.#queues().filter((queue) => !this.#rotation.has(queue) && !this.#skips(queue));
     const timeoutMs = Math.round(this.#options.fallbackMs * (0.8 + 0.4 * this.#options.random()));
     const wait = new AbortController();
     this.#wait = wait;
@@ -235,7 +251,7 @@ export class Runner {
       const waiting = this.#options.queue.waitForWork(queues, timeoutMs, wait.signal);
       const queue = await this.#withDeadline(waiting, timeoutMs + WAIT_OVERTIME_MS);
       if (queue === undefined && !wait.signal.aborted) {
-        for (const name of this.#fallbackQueues()) this.#rotation.add(name);
+        this.#believe(this.#fallbackQueues());
       }
       return queue;
     } finally {
@@ -279,8 +295,8 @@ export class Runner {
     return this.#options.concurrency - this.#attempts.size - this.#reserved - this.#settler.stuck;
   }
 
-  #hasWork(): boolean {
-    return this.#rotation.some((queue) => !this.#gate.holds(queue));
+  #skips(queue: QueueName): boolean {
+    return this.#leasing.has(queue) || this.#gate.holds(queue);
   }
 
   /** Leases for every free slot, as far as there is believed to be work. */
@@ -288,15 +304,13 @@ export class Runner {
     // Settlements are about to leave and will take the requests along.
     if (this.#settler.flushing) return;
     for (let request = this.#nextRequest(); request; request = this.#nextRequest()) void this.#lease(request);
-    // Whoever cannot take tasks should not catch tokens either.
-    if (this.#free() <= 0) this.#interruptWait();
   }
 
   #nextLeases(settling: readonly QueueName[]): Map<QueueName, LeaseRequest> {
     const fused = new Map<QueueName, LeaseRequest>();
     for (let request = this.#nextRequest(); request; request = this.#nextRequest()) {
       // Only a queue that is being settled anyway can be leased from in the same round trip.
-      if (settling.includes(request.queue) && !fused.has(request.queue)) fused.set(request.queue, request);
+      if (settling.includes(request.queue)) fused.set(request.queue, request);
       else void this.#lease(request);
     }
     return fused;
@@ -306,9 +320,10 @@ export class Runner {
   #nextRequest(): LeaseRequest | undefined {
     const max = Math.min(this.#free(), LEASE_TASKS_MAX);
     if (this.#draining || max <= 0) return undefined;
-    const queue = this.#rotation.next((name) => this.#gate.holds(name));
+    const queue = this.#rotation.next((name) => this.#skips(name));
     if (queue === undefined) return undefined;
     this.#reserved += max;
+    this.#leasing.add(queue);
     return this.#newRequest(queue, max);
   }
 
@@ -334,18 +349,22 @@ export class Runner {
   }
 
   #accept(request: LeaseRequest, lease: Lease | undefined): void {
+    const { queue } = request;
     this.#reserved -= request.max;
+    this.#leasing.delete(queue);
     if (lease) {
-      const { queue } = request;
       if (lease.tasks.length > 0) this.#vainWakes = 0;
       if (lease.tasks.length > 0 && lease.more) this.#rotation.add(queue);
-      else this.#rotation.delete(queue);
+      else {
+        this.#rotation.delete(queue);
+        // From now on the queue is to be waited for, too.
+        this.#interruptWait();
+      }
       this.#due.arm(queue, lease.nextDueInMs);
       for (const task of lease.tasks) void this.#attempt(new Attempt(task));
       this.#meterSlots();
     }
     this.#fill();
-    if (this.#hasWork()) this.#interruptWait();
     this.#changed.ring();
   }
 
@@ -363,8 +382,10 @@ export class Runner {
 
     this.#attempts.delete(attempt);
     this.#meterSlots();
-    if (end.outcome === 'lease-lost') this.#meterEnd(attempt, 'lease-lost');
-    else {
+    if (end.outcome === 'lease-lost') {
+      this.#meterEnd(attempt, 'lease-lost');
+      this.#fill();
+    } else {
       attempt.outcome = end.outcome;
       const { progress, logs } = attempt.takeNews();
       attempt.giveBack({ progress });
@@ -375,7 +396,8 @@ export class Runner {
   }
 
   #settled(attempt: Attempt, outcome: SettleOutcome | undefined): void {
-    // What was stuck frees its slot.
+    // What was stuck frees its slot, and a lost lease brings no request along.
+    this.#fill();
     this.#changed.ring();
     const { id, attempt: number, queue, type } = attempt.task;
     if (outcome?.status === 'settled') {
@@ -417,8 +439,12 @@ export class Runner {
     }
   }
 
-  #tryNow(queues: readonly QueueName[]): void {
+  #believe(queues: readonly QueueName[]): void {
     for (const queue of queues) this.#rotation.add(queue);
+  }
+
+  #tryNow(queues: readonly QueueName[]): void {
+    this.#believe(queues);
     this.#interruptWait();
     this.#fill();
   }

@@ -90,7 +90,7 @@ export class Settler {
     const startedAtMs = performance.now();
     let request = next;
     let failures = 0;
-    void this.#deliverLastProgress(parcels);
+    await this.#deliverLastProgress(parcels);
     while (!this.#closed.signal.aborted) {
       try {
         const { outcomes, lease } = await consumer.settle(

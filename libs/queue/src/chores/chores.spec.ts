@@ -1,0 +1,123 @@
+import { MemoryQueue } from '../memory/memory-queue.js';
+import { NO_METER } from '../worker/meter.js';
+import { Chores, type ChoresOptions } from './chores.js';
+
+const started: Chores[] = [];
+
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((chores) => chores.stop()));
+});
+
+/** Chores that tell what they do, and a clock that a test moves. */
+function setup(options: Partial<ChoresOptions> = {}) {
+  let aheadMs = 0;
+  const queue = new MemoryQueue({ clock: { now: () => Date.now() + aheadMs } });
+  const runs: { chore: string; outcome: string; count: number }[] = [];
+  const listeners = new Set<() => void>();
+  const chores = new Chores({
+    queue,
+    holder: 'one',
+    meter: {
+      ...NO_METER,
+      choreRan: (chore, outcome, count) => {
+        runs.push({ chore, outcome, count });
+        for (const listener of listeners) listener();
+      },
+    },
+    ...options,
+  });
+  started.push(chores);
+  const until = (ready: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!ready()) return;
+        listeners.delete(look);
+        resolve();
+      };
+      listeners.add(look);
+      look();
+    });
+  const moved = (name: string) =>
+    runs.filter(({ chore }) => chore === name).reduce((sum, { count }) => sum + count, 0);
+  return { queue, chores, runs, until, moved, advance: (ms: number) => (aheadMs += ms) };
+}
+
+test('due tasks of every queue become pending, however many there are', async () => {
+  const { queue, chores, until, moved, advance } = setup();
+  const tasks = Array.from({ length: 250 }, () => ({ type: 't', queue: 'a', delayMs: 60_000 }));
+  await queue.enqueue(tasks);
+  await queue.enqueue([{ type: 't', queue: 'b', delayMs: 60_000 }]);
+  advance(61_000);
+  chores.start();
+  await until(() => moved('promote') === 251);
+});
+
+test('a task is promoted when it is due, not at the next sweep', async () => {
+  const { queue, chores, until, moved } = setup();
+  const [outcome] = await queue.enqueue([{ type: 't', delayMs: 150 }]);
+  const { task } = outcome as { task: { id: string; dueAt: number } };
+  chores.start();
+  await until(() => moved('promote') === 1);
+  expect(Date.now() - task.dueAt).toBeLessThan(500);
+});
+
+test('the task of a worker that fell silent goes back', async () => {
+  const { queue, chores, until, moved, runs, advance } = setup();
+  await queue.enqueue([{ type: 't' }]);
+  await queue.lease({ queue: 'default', workerId: 'gone', max: 1, leaseMs: 3_000 });
+  chores.start();
+  await until(() => runs.some(({ chore }) => chore === 'reap'));
+  advance(3_100);
+  await until(() => moved('reap') === 1);
+  const [overview] = await queue.overview(['default']);
+  expect(overview!.states).toMatchObject({ running: 0, pending: 1 });
+});
+
+test('finished tasks beyond retention are removed', async () => {
+  const { queue, chores, until, moved, advance } = setup();
+  const [outcome] = await queue.enqueue([{ type: 't' }]);
+  await queue.cancel([(outcome as { task: { id: string } }).task.id]);
+  advance(100 * 86_400_000);
+  chores.start();
+  await until(() => moved('prune') === 1);
+});
+
+test('of two processes one does the chores, and the other takes over', async () => {
+  const { queue, chores, runs, until, advance } = setup();
+  await queue.enqueue([{ type: 't' }]);
+  expect(await queue.electForChores('other', 5_000)).toBe(true);
+  chores.start();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect([chores.elected, runs]).toEqual([false, []]);
+  advance(5_000);
+  await until(() => runs.length > 0);
+  expect(chores.elected).toBe(true);
+}, 10_000);
+
+test('a chore that fails goes on', async () => {
+  const { queue, chores, runs, until, moved } = setup();
+  await queue.enqueue([{ type: 't', delayMs: 1 }]);
+  const { promote } = queue;
+  let calls = 0;
+  queue.promote = async (name) => {
+    if (++calls <= 2) throw new Error('away');
+    return promote.call(queue, name);
+  };
+  chores.start();
+  await until(() => moved('promote') === 1);
+  expect(runs.filter(({ outcome }) => outcome === 'error')).toHaveLength(2);
+}, 10_000);
+
+test('starting and stopping at any moment leaves nothing running', async () => {
+  const { queue, runs } = setup();
+  await queue.enqueue([{ type: 't' }]);
+  for (let round = 0; round < 20; round++) {
+    const chores = new Chores({ queue, holder: 'one' });
+    chores.start();
+    for (let turn = 0; turn < round % 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await chores.stop();
+  }
+  const before = runs.length;
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(runs).toHaveLength(before);
+});
