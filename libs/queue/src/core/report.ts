@@ -12,12 +12,9 @@ export function storedError({ message, code, details }: TaskError): TaskError {
   return { ...error, details: fits ? details : '(dropped: too long)' };
 }
 
-/** Log lines as they are kept: cut to their limits, without empty ones. */
+/** Log lines as they are kept: each cut to its limit, and no more than are kept of a task. */
 export function storedLines(lines: readonly string[] = []): string[] {
-  return lines
-    .slice(-LIMITS.logLinesKept)
-    .map((line) => line.slice(0, LIMITS.logLineCharsMax))
-    .filter((line) => line !== '');
+  return lines.slice(-LIMITS.logLinesKept).map((line) => line.slice(0, LIMITS.logLineCharsMax));
 }
 
 function serialised(details: unknown): string | undefined {

@@ -19,7 +19,7 @@ import type { QueueName, TaskState } from '../core/task.js';
 import { groupByQueue } from './by-queue.js';
 import { Coalescer } from './coalescer.js';
 import type { Directory } from './directory.js';
-import { decodeErrors, decodeSpec, encodeRetry, joinLines } from './record.js';
+import { decodeErrors, decodeSpec, encodeRetry } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { extendScript, leaseScript, settleScript } from './scripts.generated.js';
 import type { WakeListener } from './wake-listener.js';
@@ -103,7 +103,7 @@ export class RedisConsumer implements Consumer {
     return outcomes;
   }
 
-  waitForWork(
+  async waitForWork(
     queues: readonly QueueName[],
     timeoutMs: number,
     signal?: AbortSignal,
@@ -112,7 +112,7 @@ export class RedisConsumer implements Consumer {
     return this.wake.wait(queues, timeoutMs, signal);
   }
 
-  announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
+  async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
     for (const [type, queue] of Object.entries(routes)) {
       checkName('type', type, '/type');
       checkName('queue', queue, '/queue');
@@ -124,8 +124,7 @@ export class RedisConsumer implements Consumer {
     const each: (string | number)[] = [];
     for (const settlement of settlements) {
       const { key } = splitTaskId(settlement.id);
-      const logs = joinLines(storedLines(settlement.logs));
-      each.push(key, settlement.leaseToken, settlement.action, logs);
+      each.push(key, settlement.leaseToken, settlement.action);
       if (settlement.action === 'fail') {
         each.push(
           JSON.stringify(storedError(settlement.error)),
@@ -137,6 +136,8 @@ export class RedisConsumer implements Consumer {
       } else {
         each.push((settlement.action === 'complete' && settlement.result) || '', '', '', '', '');
       }
+      const lines = storedLines(settlement.logs);
+      each.push(lines.length, ...lines);
     }
     const [, ...reply] = (await this.scripts.run(
       settleScript,
@@ -159,12 +160,10 @@ export class RedisConsumer implements Consumer {
   }
 
   private async sendExtensions(queue: QueueName, extensions: Extension[], leaseMs: number) {
-    const each = extensions.flatMap(({ id, leaseToken, progress, logs }) => [
-      splitTaskId(id).key,
-      leaseToken,
-      progress ?? '',
-      joinLines(storedLines(logs)),
-    ]);
+    const each = extensions.flatMap(({ id, leaseToken, progress, logs }) => {
+      const lines = storedLines(logs);
+      return [splitTaskId(id).key, leaseToken, progress ?? '', lines.length, ...lines];
+    });
     const reply = (await this.scripts.run(
       extendScript,
       queue,

@@ -173,7 +173,8 @@ function decodeOverview(
     queue,
     states: noTasks(),
     priorities: { 1: noTasks(), 2: noTasks(), 3: noTasks(), 4: noTasks(), 5: noTasks(), 6: noTasks() },
-    types: {},
+    // Not by assignment: a type may be called __proto__.
+    types: Object.fromEntries(types.map(decodeTypeCounts)),
     minutes: minutes.map(([at, events]) => decodeMinute(at, events)),
   };
   for (let i = 0; i < counts.length; i += 2) {
@@ -182,16 +183,16 @@ function decodeOverview(
     overview.states[state] += count;
     overview.priorities[Number(priority) as Priority][state] = count;
   }
-  for (const [type, ...values] of types) {
-    const states = noTasks();
-    TASK_STATES.forEach((state, i) => {
-      states[state] = Number(values[i] ?? 0);
-    });
-    overview.types[type] = states;
-  }
   if (oldest !== '') overview.oldestPendingAgeMs = Math.max(0, now - oldest);
   if (nextDue !== '') overview.nextDueInMs = nextDue;
   return overview;
+}
+
+function decodeTypeCounts([type, ...counts]: OverviewReply[2][number]): [string, StateCounts] {
+  return [
+    type,
+    Object.fromEntries(TASK_STATES.map((state, i) => [state, Number(counts[i] ?? 0)])) as StateCounts,
+  ];
 }
 
 function decodeMinute(at: number, events: string[]): MinuteCounts {

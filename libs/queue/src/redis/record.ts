@@ -134,11 +134,6 @@ export function decodeErrors(joined: string): AttemptError[] {
   return joined === '' ? [] : joined.split(RECORD_SEPARATOR).map(decodeError);
 }
 
-/** Lines that travel as one argument. */
-export function joinLines(lines: readonly string[] | undefined): string {
-  return lines ? lines.map((line) => line.replaceAll(RECORD_SEPARATOR, ' ')).join(RECORD_SEPARATOR) : '';
-}
-
 /** `<at> <attempt> <message>`, as add_logs in notes.lua writes it. */
 export function decodeLogLine(line: string): { at: number; attempt: number; message: string } {
   const [at, attempt, message] = splitFront(line, 2);

@@ -4,14 +4,15 @@
 --! arg now
 --! arg lease_ms
 --! arg logs_kept
---! each key, token, progress or '', logs
+--! each key, token, progress or '', number of log lines, the lines
 --! reply for each: code, deadline, 1 where a cancel is requested
 
 local now_ms = read_clock(now)
 local deadline = now_ms + lease_ms
 local reply = {}
-for i = first_each, #ARGV, 4 do
-  local key, token, progress, logs = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+local i = first_each
+while i <= #ARGV do
+  local key, token, progress, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'lease', 'cancel', 'attempt')
   local n = #reply
   if state[1] == 'running' and state[2] == token then
@@ -22,11 +23,12 @@ for i = first_each, #ARGV, 4 do
     if progress ~= '' then
       redis.call('HSET', keys.state .. key, 'progress', progress)
     end
-    add_logs(keys, now_ms, key, state[5], logs, logs_kept)
+    add_logs(keys, now_ms, key, state[5], ARGV, i + 4, lines, logs_kept)
     reply[n + 1], reply[n + 2], reply[n + 3] = 'extended', deadline, state[4] and 1 or 0
   else
     local known = state[1] or redis.call('EXISTS', keys.task .. key) == 1
     reply[n + 1], reply[n + 2], reply[n + 3] = known and 'lease-lost' or 'task-not-found', 0, 0
   end
+  i = i + 4 + lines
 end
 return reply

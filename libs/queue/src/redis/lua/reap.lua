@@ -47,7 +47,7 @@ local back, count = {}, 0
 for i = 1, #lost, 2 do
   local key, deadline = lost[i], tonumber(lost[i + 1])
   local state_key = keys.state .. key
-  local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'worker', 'since', 'lease')
+  local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'worker', 'since', 'lease', 'settled')
   local priority, _, _, payload_bytes, tenant, type = read_head(keys.task .. key)
   if not priority or state[1] ~= 'running' then
     context.unleased[#context.unleased + 1] = key
@@ -58,9 +58,13 @@ for i = 1, #lost, 2 do
     count = count + 1
     context.unleased[#context.unleased + 1] = key
     add_error(keys, now_ms, key, state[2], state[5], '', errors_kept)
-    -- Without its token nobody can settle this attempt any more.
-    redis.call('HDEL', state_key, 'token', 'settled', 'outcome')
     redis.call('HSET', state_key, 'crashes', crashes)
+    -- Without its token nobody can settle this attempt any more; the one that settled before is again the last.
+    if state[8] then
+      redis.call('HSET', state_key, 'token', state[8])
+    else
+      redis.call('HDEL', state_key, 'token')
+    end
     if state[4] then
       finish(context, key, 'cancelled', payload_bytes, 0)
       record_move(context, priority, type, 'running', 'cancelled', key, state[2])

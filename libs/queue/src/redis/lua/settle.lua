@@ -11,7 +11,7 @@
 --! arg max              '' for no next lease
 --! arg lease_ms
 --! arg settlements      how many follow
---! each key, token, action (complete, fail, release), logs, result or error, retryable (1 or 0), retry in ms or '', random, default retry policy
+--! each key, token, action (complete, fail, release), result or error, retryable (1 or 0), retry in ms or '', random, default retry policy, number of log lines, the lines
 --! reply now, then for each settlement: code, state; then as lease.lua from `more`
 
 local context = new_context(keys, read_clock(now))
@@ -30,8 +30,12 @@ local function cancel(key, priority, type, payload_bytes, attempt)
   leave(key, 'cancelled')
 end
 
-for i = first_each, first_each + settlements * 9 - 1, 9 do
-  local key, token, action, logs, body = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+-- Released tasks go back to the heads of their lanes together, so that they keep their order.
+local released = {}
+
+local i = first_each
+for _ = 1, settlements do
+  local key, token, action, body, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 8])
   local state_key = keys.state .. key
   local state = redis.call('HMGET', state_key,
     'state', 'token', 'settled', 'outcome', 'attempt', 'failures', 'cancel', 'worker', 'since')
@@ -46,7 +50,7 @@ for i = first_each, first_each + settlements * 9 - 1, 9 do
   else
     local priority, _, _, payload_bytes, tenant, type, policy = read_head(keys.task .. key)
     local attempt = state[5]
-    add_logs(keys, now_ms, key, attempt, logs, logs_kept)
+    add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines, logs_kept)
     if action == 'complete' then
       if body ~= '' then
         redis.call('SET', keys.result .. key, body)
@@ -59,12 +63,12 @@ for i = first_each, first_each + settlements * 9 - 1, 9 do
         cancel(key, priority, type, payload_bytes, attempt)
       else
         redis.call('HSET', state_key, 'state', 'pending', 'attempt', attempt - 1, 'outcome', 'pending')
-        push_head(context, priority, tenant, state[9] .. '~' .. key)
+        released[#released + 1] = { priority, tenant, state[9] .. '~' .. key }
         record_move(context, priority, type, 'running', 'pending', key, attempt - 1)
         leave(key, 'pending')
       end
     else
-      local retryable, retry_in, random, default_policy = ARGV[i + 5], ARGV[i + 6], tonumber(ARGV[i + 7]), ARGV[i + 8]
+      local retryable, retry_in, random, default_policy = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
       local failures = (state[6] or 0) + 1
       if policy == '' then
         policy = default_policy
@@ -100,6 +104,10 @@ for i = first_each, first_each + settlements * 9 - 1, 9 do
       end
     end
   end
+  i = i + 9 + lines
+end
+for n = #released, 1, -1 do
+  push_head(context, unpack(released[n]))
 end
 -- Before the next lease, which may take the same task again.
 call_each('ZREM', keys.leases, context.unleased)

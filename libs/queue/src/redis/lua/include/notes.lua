@@ -1,12 +1,11 @@
--- What a worker tells about an attempt besides its outcome. Lines come joined by the record separator.
-local function add_logs(keys, now, key, attempt, lines, kept)
-  if lines == '' then
-    return
+-- Lines a handler wrote, which are values[first] to values[first + count - 1].
+local function add_logs(keys, now, key, attempt, values, first, count, kept)
+  for i = first, first + count - 1 do
+    redis.call('RPUSH', keys.logs .. key, now .. ' ' .. attempt .. ' ' .. values[i])
   end
-  for line in string.gmatch(lines, '[^\30]+') do
-    redis.call('RPUSH', keys.logs .. key, now .. ' ' .. attempt .. ' ' .. line)
+  if count > 0 then
+    redis.call('LTRIM', keys.logs .. key, -kept, -1)
   end
-  redis.call('LTRIM', keys.logs .. key, -kept, -1)
 end
 
 -- `detail` is the error as JSON, or '' for a lost lease.

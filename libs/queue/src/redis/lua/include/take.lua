@@ -51,9 +51,12 @@ local function start(context, entry, priority, worker, token, lease_ms, reply)
     end
   end
   local attempt = (state[3] or 0) + 1
-  -- The previous token stays known, so that its late repeat is still answered (settle.lua).
   redis.call('HSET', state_key, 'state', 'running', 'since', since, 'attempt', attempt, 'token', token,
-    'settled', state[6] or '', 'worker', worker, 'started', now, 'lease', lease_ms)
+    'worker', worker, 'started', now, 'lease', lease_ms)
+  if state[6] then
+    -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
+    redis.call('HSET', state_key, 'settled', state[6])
+  end
   record_move(context, priority, type, 'pending', 'running', key, attempt)
   append_task(keys, reply, key, record, attempt, state[4] or '0', state[5] or '0', token, now + lease_ms)
   return key
@@ -65,8 +68,29 @@ local function forget_rested(keys, priority, virtual, limit)
   call_each('ZREM', keys.resting .. priority, rested)
 end
 
+-- Step by step, so that the sum is the same however many are served in one turn.
+local function advance(virtual, weight, count)
+  for _ = 1, count do
+    virtual = virtual + 1 / weight
+  end
+  return virtual
+end
+
+-- How many tasks a tenant is served before the next one, if there is one, is no longer ahead of it.
+local function turn_length(virtual, weight, next_virtual, most)
+  if not next_virtual then
+    return most
+  end
+  local length = 0
+  repeat
+    virtual = virtual + 1 / weight
+    length = length + 1
+  until length == most or virtual >= tonumber(next_virtual)
+  return length
+end
+
 -- Takes up to `max` tasks: the highest priority first; inside it from the tenant that is furthest behind, as
--- many as it takes to be level with the next. Appends more, next due and the tasks to `reply`.
+-- many as it takes to be level with the next: the order is that of taking one at a time. Appends more, next due and the tasks to `reply`.
 local function take(context, worker, request, max, lease_ms, reply)
   local keys, now = context.keys, context.now
   promote_due(context, 100)
@@ -88,10 +112,7 @@ local function take(context, worker, request, max, lease_ms, reply)
         end
         virtual = tonumber(low[2])
         local weight = weighted and tonumber(redis.call('HGET', keys.weights, tenant) or '1') or 1
-        local want = max - #taken
-        if low[3] then
-          want = math.min(want, math.floor((tonumber(low[4]) - virtual) * weight) + 1)
-        end
+        local want = turn_length(virtual, weight, low[4], max - #taken)
         local entries = redis.call('LPOP', keys.lane .. priority .. ':' .. tenant, math.min(want, looks)) or {}
         local served = 0
         for _, entry in ipairs(entries) do
@@ -105,7 +126,7 @@ local function take(context, worker, request, max, lease_ms, reply)
         end
         looks = looks - #entries
         turns = turns + 1
-        local finish_tag = string.format('%.17g', virtual + served / weight)
+        local finish_tag = string.format('%.17g', advance(virtual, weight, served))
         local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. tenant, 0)
         if head then
           redis.call('ZADD', ring, finish_tag, tenant)
