@@ -11,12 +11,19 @@ import { root } from './root.mjs';
 export async function ensureDependencies() {
   await checkNode();
   if (await isInstalled()) return;
-  console.log('Installing dependencies (npm ci)…');
   // Building needs the development packages, whatever NODE_ENV says.
-  const args = ['ci', '--no-fund', '--no-audit', '--include=dev'];
+  const options = ['--no-fund', '--no-audit', '--include=dev'];
+  console.log('Installing dependencies (npm ci)…');
+  if ((await runNpm(['ci', ...options])) === 0) return;
+  // npm 11 refuses a lock file that lacks optional packages of other platforms; installing takes the same versions.
+  console.log('npm ci refused (see above); trying npm install with the versions of package-lock.json…');
+  const code = await runNpm(['install', '--no-save', ...options]);
+  if (code !== 0) throw new Problem(`npm install failed with exit code ${code}; its own message is above.`);
+}
+
+function runNpm(args) {
   const npm = process.env.npm_execpath;
-  const code = npm ? await runCommand(process.execPath, [npm, ...args]) : await runCommand('npm', args);
-  if (code !== 0) throw new Problem(`npm ci failed with exit code ${code}; its own message is above.`);
+  return npm ? runCommand(process.execPath, [npm, ...args]) : runCommand('npm', args);
 }
 
 // npm writes the record of what it installed last of all, so an interrupted installation leaves none.
