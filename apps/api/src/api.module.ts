@@ -1,0 +1,30 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Queue } from '@app/queue';
+import { HealthModule } from './health/health.module.js';
+import { HttpModule } from './http/http.module.js';
+import type { RouteTable } from './http/route-table.js';
+import type { ApiMetrics } from './metrics/http-metrics.js';
+import { MetricsModule } from './metrics/metrics.module.js';
+import { PortsModule } from './ports.module.js';
+import { QueuesModule } from './queues/queues.module.js';
+import { StatsModule } from './stats/stats.module.js';
+import { TasksModule } from './tasks/tasks.module.js';
+
+/** The API on one page. */
+@Module({})
+export class ApiModule {
+  static of(queue: Queue, metrics: ApiMetrics, routes: RouteTable): DynamicModule {
+    return {
+      module: ApiModule,
+      imports: [
+        PortsModule.of(queue, metrics),
+        HttpModule.of(routes),
+        TasksModule,
+        QueuesModule,
+        StatsModule,
+        HealthModule,
+        MetricsModule,
+      ],
+    };
+  }
+}

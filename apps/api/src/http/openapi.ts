@@ -1,0 +1,45 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, getSchemaPath, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { NDJSON } from './body-parsers.js';
+
+/** The OpenAPI 3.1 document of the application, from its controllers and DTOs. */
+export function describeApi(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Fairlane')
+    .setDescription(DESCRIPTION)
+    .setVersion('1')
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addServer('/', 'Where this document came from')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A key of FAIRLANE_API_KEYS.' })
+    .addTag('tasks', 'Submit tasks, follow them, operate on them.')
+    .addTag('queues', 'What waits where.')
+    .addTag('stats', 'Sums over everything.')
+    .addTag('health', 'For orchestrators and load balancers.')
+    .addTag('metrics', 'For Prometheus.')
+    .build();
+  const document = SwaggerModule.createDocument(app, config);
+  refuseUnknownFields(document);
+  describeLines(document);
+  return document;
+}
+
+/** What every DTO does, and its decorators cannot say. */
+function refuseUnknownFields({ components }: OpenAPIObject): void {
+  for (const [name, schema] of Object.entries(components?.schemas ?? {})) {
+    if (name.endsWith('Dto') && !('$ref' in schema)) schema.additionalProperties = false;
+  }
+}
+
+/** `@ApiBody` has one schema for all content types. */
+function describeLines({ paths }: OpenAPIObject): void {
+  const body = paths['/v1/tasks/batch']?.post?.requestBody;
+  if (body && 'content' in body) body.content[NDJSON] = { schema: { $ref: getSchemaPath('SubmitTaskDto') } };
+}
+
+const DESCRIPTION = `A task-queue service over Redis: post tasks, workers execute them fairly, nothing accepted is lost.
+
+- Times are RFC 3339 in UTC. Lengths of time in requests are integer milliseconds or strings such as "500ms", "30s", "5m", "24h", "7d"; in answers they are integer milliseconds and their names end in \`Ms\`.
+- Unknown fields are refused by name. JSON is nested at most 64 levels deep, and numbers must be exact as IEEE 754 doubles; send larger integers as strings.
+- Errors are problem documents (RFC 9457). \`type\` and \`code\` are stable. 400: the request cannot be read (syntax, depth, forbidden keys). 422: it can be read, and \`errors\` lists everything that is wrong in it.
+- 503 means that the store did not answer in time or is full. Whether a request took effect is then unknown: repeat it after \`Retry-After\` seconds with the same \`id\` or \`Idempotency-Key\`.`;

@@ -1,0 +1,23 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import type { Queue } from '@app/queue';
+import { METRICS, type ApiMetrics } from './metrics/http-metrics.js';
+
+/** Injects a `Producer`. */
+export const PRODUCER = Symbol('Producer');
+/** Injects an `Inspector`. */
+export const INSPECTOR = Symbol('Inspector');
+/** Injects an `Operator`. */
+export const OPERATOR = Symbol('Operator');
+
+/** Gives the features the queue by role, so that a controller's constructor says what it may do. */
+@Global()
+@Module({})
+export class PortsModule {
+  static of(queue: Queue, metrics: ApiMetrics): DynamicModule {
+    const providers = [
+      ...[PRODUCER, INSPECTOR, OPERATOR].map((provide) => ({ provide, useValue: queue })),
+      { provide: METRICS, useValue: metrics },
+    ];
+    return { module: PortsModule, providers, exports: providers };
+  }
+}

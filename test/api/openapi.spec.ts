@@ -1,0 +1,124 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { format, resolveConfig } from 'prettier';
+import { PUBLIC_ROUTES } from '../../apps/api/src/http/auth.js';
+import { RouteTable } from '../../apps/api/src/http/route-table.js';
+import { check } from '../../apps/api/src/http/validation.js';
+import { SubmitTaskDto } from '../../apps/api/src/tasks/submit-task.dto.js';
+import { closeApis, startApi } from './support.js';
+
+const FILE = 'docs/api/openapi.json';
+
+afterEach(closeApis);
+
+const getDocument = async () => {
+  const { http } = await startApi();
+  return (await http.get('/openapi.json').expect(200)).body as Document;
+};
+
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components: {
+    schemas: Record<string, { properties?: Record<string, { description?: string; example?: unknown }> }>;
+  };
+}
+
+interface Operation {
+  operationId: string;
+  summary: string;
+  description: string;
+  security?: object[];
+  responses: Record<string, { content?: Record<string, unknown> }>;
+}
+
+const operationsOf = ({ paths }: Document) =>
+  Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+  );
+
+test('the committed document is what the code says', async () => {
+  const text = JSON.stringify(await getDocument());
+  const fresh = await format(text, { ...(await resolveConfig(FILE)), parser: 'json' });
+  if (process.env['UPDATE_OPENAPI'] === '1') await writeFile(FILE, fresh);
+  const committed = await readFile(FILE, 'utf8').catch(() => '');
+  // Compared as a whole first: a diff of four thousand lines helps nobody.
+  if (committed !== fresh) {
+    throw new Error(
+      `${FILE} is stale: UPDATE_OPENAPI=1 npm run jest -- test/api/openapi.spec.ts, and commit it.`,
+    );
+  }
+});
+
+test('every route is documented and every documented operation is a route', async () => {
+  const { app } = await startApi();
+  const routes = new Set(
+    app
+      .get(RouteTable)
+      .list()
+      .filter((route) => !route.startsWith('HEAD ')),
+  );
+  const documented = operationsOf(await getDocument()).map(
+    ({ method, path }) => `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`,
+  );
+  const itself = ['GET /openapi.json', 'GET /docs', 'GET /docs/:file'];
+  expect([...documented, ...itself].sort()).toEqual([...routes].sort());
+});
+
+test('every operation has an id of its own, a summary and a description', async () => {
+  const operations = operationsOf(await getDocument()).map(({ operation }) => operation);
+  expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+  for (const { operationId, summary, description } of operations) {
+    expect([operationId, summary, description].every((text) => text?.length > 0)).toBe(true);
+  }
+});
+
+test('every field of every schema is described', async () => {
+  const { components } = await getDocument();
+  const silent = Object.entries(components.schemas).flatMap(([name, { properties = {} }]) =>
+    Object.entries(properties)
+      .filter(([, { description }]) => !description)
+      .map(([field]) => `${name}.${field}`),
+  );
+  expect(silent).toEqual([]);
+});
+
+test('every error response is a problem document, and only public routes need no key', async () => {
+  for (const { path, operation } of operationsOf(await getDocument())) {
+    if (PUBLIC_ROUTES.has(path)) {
+      expect(operation.security).toEqual([]);
+      continue;
+    }
+    expect(operation.security).toEqual([{ bearer: [] }]);
+    const errors = Object.entries(operation.responses).filter(([status]) => Number(status) >= 400);
+    expect(errors.map(([status]) => status)).toEqual(expect.arrayContaining(['401', '500', '503']));
+    for (const [, { content }] of errors)
+      expect(Object.keys(content ?? {})).toEqual(['application/problem+json']);
+  }
+});
+
+test('the example of every field of a submission is accepted', async () => {
+  const { components } = await getDocument();
+  const exampleOf = (schema: string): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(components.schemas[schema]?.properties ?? {}).flatMap(([field, property]) =>
+        'example' in property ? [[field, property.example]] : [],
+      ),
+    );
+  const { runAt, ...task } = exampleOf('SubmitTaskDto');
+  const retry = exampleOf('RetryDto');
+  expect(check(SubmitTaskDto, { ...task, retry }).faults).toEqual([]);
+  expect(check(SubmitTaskDto, { type: 'a', runAt }).faults).toEqual([]);
+});
+
+test('redocly finds no error in the document', async () => {
+  const run = promisify(execFile)(
+    process.execPath,
+    ['node_modules/@redocly/cli/bin/cli.js', 'lint', '--config', 'docs/api/redocly.yaml', FILE],
+    { env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' } },
+  );
+  const { stderr } = await run.catch((error: Error & { stdout: string; stderr: string }) => {
+    throw new Error(error.stdout + error.stderr);
+  });
+  expect(stderr).toContain('valid');
+}, 60_000);
