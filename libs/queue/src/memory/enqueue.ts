@@ -1,0 +1,164 @@
+import { QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import { taskId } from '../core/names.js';
+import { withDefaults } from '../core/new-task.js';
+import type { EnqueueOutcome, NewTask } from '../core/ports.js';
+import type { Task } from '../core/task.js';
+import type { QueueState } from './queue-state.js';
+import { viewTask, type TaskRecord } from './record.js';
+
+/** A submission whose queue and key are settled. */
+export interface Submission {
+  queue: QueueState;
+  key: string;
+  task: NewTask;
+}
+
+/**
+ * Decides about all submissions before it stores any. A later one is judged as if those before it were
+ * stored already.
+ */
+export function enqueue(submissions: readonly Submission[], atomic: boolean, now: number): EnqueueOutcome[] {
+  const plan = new Plan(now);
+  const decisions = submissions.map((submission) => plan.decide(submission));
+  const refusal = decisions.find((decision) => decision.status === 'refused');
+  if (atomic && refusal?.status === 'refused') {
+    return decisions.map((decision) =>
+      decision.status !== 'refused' && plan.creates(decision.record)
+        ? { status: 'refused', error: refusal.error }
+        : toOutcome(decision),
+    );
+  }
+  plan.carryOut();
+  return decisions.map(toOutcome);
+}
+
+type Decision =
+  { status: 'accepted' | 'replayed'; record: TaskRecord } | { status: 'refused'; error: QueueError };
+
+class Plan {
+  readonly #created: { submission: Submission; record: TaskRecord }[] = [];
+
+  constructor(private readonly now: number) {}
+
+  /** The idempotency key decides before the id does: it may name a task with another id. */
+  decide(submission: Submission): Decision {
+    const { queue, task } = submission;
+    const earlier = task.idempotency && this.#earlierUse(queue, task.idempotency.key);
+    if (earlier) {
+      const id = taskId(queue.name, earlier.key);
+      if (earlier.fingerprint !== task.idempotency?.fingerprint) {
+        return refuse(new QueueError('idempotency-mismatch', { taskId: id }));
+      }
+      const record = this.#find(queue, earlier.key);
+      return record ? { status: 'replayed', record } : refuse(new QueueError('task-gone', { taskId: id }));
+    }
+    const existing = this.#find(queue, submission.key);
+    if (existing) {
+      if (existing.content === contentOf(task)) return { status: 'replayed', record: existing };
+      return refuse(new QueueError('id-conflict', { taskId: existing.task.id }));
+    }
+    const before = this.#created.filter((created) => created.submission.queue === queue).length;
+    const record = createRecord(submission, queue.accepted + before, this.now);
+    this.#created.push({ submission, record });
+    return { status: 'accepted', record };
+  }
+
+  creates(record: TaskRecord): boolean {
+    return this.#created.some((created) => created.record === record);
+  }
+
+  carryOut(): void {
+    for (const { submission, record } of this.#created) {
+      const { queue, task } = submission;
+      queue.tasks.set(record.key, record);
+      queue.accepted += 1;
+      queue.count('enqueued', this.now);
+      if (task.idempotency) {
+        queue.submissions.set(task.idempotency.key, {
+          fingerprint: task.idempotency.fingerprint,
+          key: record.key,
+          until: this.now + LIMITS.idempotencyMs,
+        });
+      }
+      if (record.accepted.dueAt === undefined) queue.append(record, this.now);
+      else queue.postpone(record, 'scheduled', record.accepted.dueAt);
+    }
+  }
+
+  #find(queue: QueueState, key: string): TaskRecord | undefined {
+    const created = this.#created.find(
+      ({ submission, record }) => submission.queue === queue && record.key === key,
+    );
+    return created?.record ?? queue.tasks.get(key);
+  }
+
+  #earlierUse(queue: QueueState, idempotencyKey: string): { fingerprint: string; key: string } | undefined {
+    for (const { submission, record } of this.#created) {
+      const use = submission.queue === queue ? submission.task.idempotency : undefined;
+      if (use?.key === idempotencyKey) return { fingerprint: use.fingerprint, key: record.key };
+    }
+    const stored = queue.submissions.get(idempotencyKey);
+    return stored && this.now < stored.until ? stored : undefined;
+  }
+}
+
+function createRecord({ queue, key, task }: Submission, position: number, now: number): TaskRecord {
+  const askedFor = task.runAtMs ?? now + (task.delayMs ?? 0);
+  const dueAt = askedFor > now ? askedFor : undefined;
+  const accepted: Task = {
+    ...withDefaults(task),
+    id: taskId(queue.name, key),
+    queue: queue.name,
+    type: task.type,
+    payload: task.payload,
+    retry: task.retry,
+    timeoutMs: task.timeoutMs,
+    state: dueAt === undefined ? 'pending' : 'scheduled',
+    createdAt: now,
+    dueAt,
+    expiresAt: task.ttlMs === undefined ? undefined : (dueAt ?? now) + task.ttlMs,
+    attempt: 0,
+    failures: 0,
+    crashes: 0,
+    errors: [],
+    cancelRequested: false,
+  };
+  return {
+    key,
+    position,
+    content: contentOf(task),
+    accepted,
+    task: { ...accepted },
+    logs: [],
+    mayExpire: task.ttlMs !== undefined,
+    pendingSince: now,
+  };
+}
+
+function contentOf(task: NewTask): string {
+  const { tenant, priority, tags, metadata } = withDefaults(task);
+  const { type, payload, retry, timeoutMs, delayMs, runAtMs, ttlMs } = task;
+  return JSON.stringify([
+    type,
+    tenant,
+    priority,
+    payload,
+    tags,
+    Object.entries(metadata).sort(),
+    retry && [retry.maxAttempts, retry.backoff, retry.delayMs, retry.maxDelayMs, retry.jitter],
+    timeoutMs,
+    delayMs,
+    runAtMs,
+    ttlMs,
+  ]);
+}
+
+function refuse(error: QueueError): Decision {
+  return { status: 'refused', error };
+}
+
+function toOutcome(decision: Decision): EnqueueOutcome {
+  if (decision.status === 'refused') return decision;
+  return { status: decision.status, task: viewTask(decision.record.accepted) };
+}

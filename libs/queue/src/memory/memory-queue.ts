@@ -1,0 +1,247 @@
+import { monotonicFactory } from 'ulid';
+import type { Clock } from '../core/clock.js';
+import { QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import { checkName, DEFAULT_QUEUE, splitTaskId } from '../core/names.js';
+import { checkNewTask } from '../core/new-task.js';
+import type {
+  ChoreResult,
+  EnqueueOutcome,
+  ExtendOutcome,
+  Extension,
+  Lease,
+  LeaseRequest,
+  ListQuery,
+  NewTask,
+  OperateOutcome,
+  Queue,
+  QueueOverview,
+  SettleOutcome,
+  Settlement,
+  TaskPage,
+} from '../core/ports.js';
+import { isTerminal, type LogLine, type QueueName, type Task, type TaskId } from '../core/task.js';
+import { Bells } from './bells.js';
+import { checkCount, checkExtension, checkLeaseMs, checkLeaseRequest, checkSettlement } from './checks.js';
+import { Endings } from './endings.js';
+import { enqueue } from './enqueue.js';
+import { lease } from './lease.js';
+import { list } from './list.js';
+import { promote, prune, reap } from './maintain.js';
+import { cancel, notFound, retry } from './operate.js';
+import { overview } from './overview.js';
+import { compareText, QueueState } from './queue-state.js';
+import { viewTask, type TaskRecord } from './record.js';
+import { extend, settle, type Addressed } from './settle.js';
+
+export interface MemoryQueueOptions {
+  clock?: Clock;
+  /** In [0, 1), for the jitter of retry delays. */
+  random?: () => number;
+}
+
+/**
+ * The ports in plain TypeScript: for unit tests, and as the oracle that other backends are compared with. It
+ * favours saying what is meant over speed, so it searches and sorts where a store would keep an index. Nothing
+ * survives the process.
+ */
+export class MemoryQueue implements Queue {
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #newId = monotonicFactory();
+  readonly #queues = new Map<QueueName, QueueState>();
+  readonly #routes = new Map<string, QueueName>();
+  readonly #bells = new Bells();
+  readonly #endings = new Endings();
+  #chores?: { holder: string; until: number };
+
+  constructor(options: MemoryQueueOptions = {}) {
+    this.#clock = options.clock ?? { now: () => Date.now() };
+    this.#random = options.random ?? Math.random;
+  }
+
+  async open(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#bells.close();
+    this.#endings.close();
+  }
+
+  async enqueue(tasks: readonly NewTask[], options: { atomic?: boolean } = {}): Promise<EnqueueOutcome[]> {
+    if (tasks.length > LIMITS.batchTasksMax) {
+      throw new QueueError('invalid-request', {
+        message: `A batch must not have more than ${LIMITS.batchTasksMax} tasks.`,
+      });
+    }
+    tasks.forEach(checkNewTask);
+    const names = tasks.map((task) => task.queue ?? this.#routes.get(task.type) ?? DEFAULT_QUEUE);
+    if (options.atomic && new Set(names).size > 1) throw new QueueError('batch-spans-queues');
+    const submissions = tasks.map((task, index) => ({
+      queue: this.#queue(names[index] ?? DEFAULT_QUEUE),
+      key: task.key ?? this.#newId(),
+      task,
+    }));
+    return enqueue(submissions, options.atomic === true, this.#clock.now());
+  }
+
+  async lease(request: LeaseRequest): Promise<Lease> {
+    checkLeaseRequest(request);
+    const requestId = request.requestId ?? this.#newId();
+    return lease(this.#queue(request.queue), { ...request, requestId }, this.#clock.now());
+  }
+
+  async settle(
+    settlements: readonly Settlement[],
+    next?: LeaseRequest,
+  ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }> {
+    settlements.forEach(checkSettlement);
+    if (next) checkLeaseRequest(next);
+    const outcomes = settle(this.#address(settlements), this.#random, this.#clock.now());
+    return next ? { outcomes, lease: await this.lease(next) } : { outcomes };
+  }
+
+  async extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]> {
+    checkLeaseMs(leaseMs);
+    extensions.forEach(checkExtension);
+    return extend(this.#address(extensions), leaseMs, this.#clock.now());
+  }
+
+  async waitForWork(
+    queues: readonly QueueName[],
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<QueueName | undefined> {
+    for (const queue of queues) checkName('queue', queue, '/queue');
+    return this.#bells.wait(queues, timeoutMs, signal);
+  }
+
+  async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
+    for (const [type, queue] of Object.entries(routes)) {
+      checkName('type', type, '/type');
+      checkName('queue', queue, '/queue');
+    }
+    for (const [type, queue] of Object.entries(routes)) this.#routes.set(type, queue);
+  }
+
+  async get(ids: readonly TaskId[]): Promise<(Task | undefined)[]> {
+    return ids.map((id) => {
+      const record = this.#find(id);
+      return record && viewTask(record.task);
+    });
+  }
+
+  async list(query: ListQuery): Promise<TaskPage> {
+    checkName('queue', query.queue, '/queue');
+    return list(this.#queues.get(query.queue), query);
+  }
+
+  async logs(id: TaskId): Promise<LogLine[]> {
+    return [...(this.#find(id)?.logs ?? [])];
+  }
+
+  async queues(limit: number, cursor?: QueueName): Promise<{ items: QueueName[]; nextCursor?: QueueName }> {
+    checkCount('/limit', limit, 1, LIMITS.listLimitMax);
+    const names = [...this.#queues.values()]
+      .filter((queue) => queue.accepted > 0)
+      .map((queue) => queue.name)
+      .filter((name) => cursor === undefined || compareText(name, cursor) > 0)
+      .sort(compareText);
+    const items = names.slice(0, limit);
+    return { items, nextCursor: names.length > limit ? items.at(-1) : undefined };
+  }
+
+  async overview(queues: readonly QueueName[]): Promise<(QueueOverview | undefined)[]> {
+    for (const queue of queues) checkName('queue', queue, '/queue');
+    return queues.map((name) => {
+      const queue = this.#queues.get(name);
+      return queue && queue.accepted > 0 ? overview(queue, this.#clock.now()) : undefined;
+    });
+  }
+
+  async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {
+    const record = this.#find(id);
+    if (record && !isTerminal(record.task.state)) await this.#endings.wait(id, timeoutMs, signal);
+    return (await this.get([id]))[0];
+  }
+
+  async probe(): Promise<{ writeMs: number; readMs: number }> {
+    return { writeMs: 0, readMs: 0 };
+  }
+
+  async cancel(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
+    return this.#operate(ids, cancel);
+  }
+
+  async retry(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
+    return this.#operate(ids, retry);
+  }
+
+  async setWeight(queue: QueueName, tenant: string, weight: number): Promise<void> {
+    checkName('queue', queue, '/queue');
+    checkName('tenant', tenant, '/tenant');
+    checkCount('/weight', weight, 1, LIMITS.weightMax);
+    this.#queue(queue).lanes.setWeight(tenant, weight);
+  }
+
+  async promote(queue: QueueName): Promise<ChoreResult> {
+    return this.#chore(queue, promote);
+  }
+
+  async reap(queue: QueueName): Promise<ChoreResult> {
+    return this.#chore(queue, reap);
+  }
+
+  async prune(queue: QueueName): Promise<ChoreResult> {
+    return this.#chore(queue, prune);
+  }
+
+  async electForChores(holder: string, ttlMs: number): Promise<boolean> {
+    const now = this.#clock.now();
+    if (this.#chores && this.#chores.holder !== holder && now < this.#chores.until) return false;
+    this.#chores = { holder, until: now + ttlMs };
+    return true;
+  }
+
+  #chore(name: QueueName, chore: (queue: QueueState, now: number) => ChoreResult): ChoreResult {
+    checkName('queue', name, '/queue');
+    return chore(this.#queue(name), this.#clock.now());
+  }
+
+  #operate(
+    ids: readonly TaskId[],
+    operation: (queue: QueueState, record: TaskRecord, now: number) => OperateOutcome,
+  ): OperateOutcome[] {
+    const now = this.#clock.now();
+    return ids
+      .map((id) => ({ id, ...splitTaskId(id) }))
+      .map(({ id, queue: name, key }) => {
+        const queue = this.#queue(name);
+        const record = queue.tasks.get(key);
+        return record ? operation(queue, record, now) : notFound(id);
+      });
+  }
+
+  #address<T extends { id: TaskId }>(items: readonly T[]): Addressed<T>[] {
+    return items.map((item) => {
+      const { queue, key } = splitTaskId(item.id);
+      return { queue: this.#queue(queue), key, item };
+    });
+  }
+
+  #find(id: TaskId): TaskRecord | undefined {
+    const { queue, key } = splitTaskId(id);
+    return this.#queues.get(queue)?.tasks.get(key);
+  }
+
+  #queue(name: QueueName): QueueState {
+    let queue = this.#queues.get(name);
+    if (!queue) {
+      queue = new QueueState(name, {
+        ring: (rung) => this.#bells.ring(rung),
+        ended: (id) => this.#endings.announce(id),
+      });
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+}

@@ -1,0 +1,150 @@
+import type { LeasedTask } from '../../core/ports.js';
+import { LIMITS } from '../../core/limits.js';
+import { keysOf, useSubject, type Setup } from './subject.js';
+
+export function describeFairness(setup: Setup): void {
+  const subject = useSubject(setup);
+
+  const addMany = (tenant: string, count: number) =>
+    subject.add(...Array.from({ length: count }, (_, index) => ({ tenant, key: `${tenant}${index + 1}` })));
+  const startsByTenant = (tasks: readonly LeasedTask[]) => {
+    const starts: Record<string, number> = {};
+    for (const { tenant } of tasks) starts[tenant] = (starts[tenant] ?? 0) + 1;
+    return starts;
+  };
+  const takeSingly = async (count: number) => {
+    const tasks: LeasedTask[] = [];
+    for (let i = 0; i < count; i += 1) tasks.push(await subject.takeOne());
+    return tasks;
+  };
+
+  it('lets tenants take turns, whoever came first', async () => {
+    await addMany('a', 3);
+    await addMany('b', 3);
+    await addMany('c', 3);
+    expect(keysOf(await takeSingly(9))).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'c2', 'a3', 'b3', 'c3']);
+  });
+
+  it('lets a turn of one lease last until the tenant has passed the next one', async () => {
+    await addMany('a', 3);
+    await addMany('b', 3);
+    await addMany('c', 3);
+    expect(keysOf(await subject.take(9))).toEqual(['a1', 'b1', 'c1', 'c2', 'a2', 'b2', 'b3', 'a3', 'c3']);
+  });
+
+  it('breaks ties by tenant name in byte order', async () => {
+    for (const tenant of ['b', 'a', 'B', '_', '9']) await addMany(tenant, 1);
+    expect(keysOf(await subject.take(9))).toEqual(['91', 'B1', '_1', 'a1', 'b1']);
+  });
+
+  it.each([1, 7, 10])('shares by weight 1:2:4, %d at a time', async (batch) => {
+    await subject.queue.setWeight(subject.name, 'b', 2);
+    await subject.queue.setWeight(subject.name, 'c', 4);
+    for (const tenant of ['a', 'b', 'c']) await addMany(tenant, 100);
+    const started: LeasedTask[] = [];
+    for (let i = 0; i < 70 / batch; i += 1) started.push(...(await subject.take(batch)));
+    const starts = startsByTenant(started);
+    expect(Math.abs((starts['a'] ?? 0) - 10)).toBeLessThanOrEqual(1);
+    expect(Math.abs((starts['b'] ?? 0) - 20)).toBeLessThanOrEqual(2);
+    expect(Math.abs((starts['c'] ?? 0) - 40)).toBeLessThanOrEqual(4);
+  });
+
+  it('keeps tenants of equal weight within one lease batch of each other over any window', async () => {
+    await addMany('a', 200);
+    await addMany('b', 200);
+    const batch = 7;
+    let [a, b] = [0, 0];
+    for (let i = 0; i < 40; i += 1) {
+      const starts = startsByTenant(await subject.take(batch));
+      a += starts['a'] ?? 0;
+      b += starts['b'] ?? 0;
+      expect(Math.abs(a - b)).toBeLessThanOrEqual(batch);
+    }
+  });
+
+  it('lets a backlog of one tenant delay the first task of another by one turn', async () => {
+    await addMany('big', 1_000);
+    await takeSingly(50);
+    await addMany('small', 1);
+    expect((await takeSingly(2)).map(({ tenant }) => tenant)).toContain('small');
+  });
+
+  it('gives a latecomer no more than its share', async () => {
+    await addMany('a', 200);
+    await takeSingly(100);
+    await addMany('late', 100);
+    const starts = startsByTenant(await takeSingly(40));
+    expect(Math.abs((starts['a'] ?? 0) - (starts['late'] ?? 0))).toBeLessThanOrEqual(2);
+  });
+
+  it('lets nobody gain by leaving and coming back', async () => {
+    await addMany('steady', 100);
+    const starts = { steady: 0, hopper: 0 };
+    for (let i = 0; i < 60; i += 1) {
+      // The hopper has one task at a time: its lane is empty after each of its turns.
+      const [overview] = await subject.queue.overview([subject.name]);
+      if (overview?.types['hop']?.pending !== 1) await subject.addOne({ tenant: 'hopper', type: 'hop' });
+      const { tenant } = await subject.takeOne();
+      starts[tenant as 'steady' | 'hopper'] += 1;
+    }
+    expect(Math.abs(starts.steady - starts.hopper)).toBeLessThanOrEqual(2);
+  });
+
+  it('remembers what a tenant has had in one large turn', async () => {
+    // Alone in the ring, a takes five; b joins behind it and is due five before a is served again.
+    await addMany('a', 5);
+    await subject.take(5);
+    await addMany('b', 10);
+    await subject.add({ tenant: 'a', key: 'a6' });
+    const order = keysOf(await takeSingly(7));
+    expect(order.indexOf('a6')).toBeGreaterThanOrEqual(4);
+  });
+
+  it('keeps the shares of each priority apart', async () => {
+    await subject.add(...Array.from({ length: 20 }, () => ({ tenant: 'a', priority: 5 as const })));
+    await takeSingly(20);
+    await addMany('a', 3);
+    await addMany('b', 3);
+    expect(keysOf(await takeSingly(4))).toEqual(['a1', 'b1', 'a2', 'b2']);
+  });
+
+  it('follows a weight that changes while tasks wait', async () => {
+    await addMany('a', 100);
+    await addMany('b', 100);
+    await takeSingly(10);
+    await subject.queue.setWeight(subject.name, 'b', 3);
+    const tripled = startsByTenant(await takeSingly(40));
+    expect(Math.abs((tripled['b'] ?? 0) - 30)).toBeLessThanOrEqual(3);
+    await subject.queue.setWeight(subject.name, 'b', 1);
+    const equal = startsByTenant(await takeSingly(40));
+    expect(Math.abs((equal['b'] ?? 0) - 20)).toBeLessThanOrEqual(3);
+  });
+
+  it('stays fair among very many tenants', async () => {
+    const tenants = Array.from({ length: 500 }, (_, index) => `tenant-${index}`);
+    await subject.add(...tenants.flatMap((tenant) => [{ tenant }, { tenant }]));
+    const first = await subject.take(500);
+    expect(new Set(first.map(({ tenant }) => tenant)).size).toBe(500);
+  });
+
+  it('is not disturbed by tenants whose tasks were cancelled', async () => {
+    const cancelled = await addMany('a', 10);
+    await addMany('b', 2);
+    await addMany('c', 2);
+    await subject.queue.cancel(cancelled.map(({ id }) => id));
+    expect(keysOf(await takeSingly(4))).toEqual(['b1', 'c1', 'b2', 'c2']);
+    expect(await subject.lease(1)).toEqual({ tasks: [], more: false });
+  });
+
+  it.each([0, -1, 1.5, NaN, LIMITS.weightMax + 1])('refuses a weight of %d', async (weight) => {
+    await expect(subject.queue.setWeight(subject.name, 'a', weight)).rejects.toMatchObject({
+      code: 'invalid-request',
+    });
+  });
+
+  it('takes a weight for a tenant and a queue that have no tasks yet', async () => {
+    await subject.queue.setWeight(subject.name, 'a', LIMITS.weightMax);
+    await subject.queue.setWeight(subject.name, 'a', LIMITS.weightMax);
+    expect(await subject.queue.overview([subject.name])).toEqual([undefined]);
+  });
+}

@@ -1,0 +1,194 @@
+import type {
+  Lease,
+  LeasedTask,
+  LeaseRequest,
+  NewTask,
+  OperateOutcome,
+  Queue,
+  Settlement,
+  SettleOutcome,
+} from '../../core/ports.js';
+import type { QueueName, Task, TaskId, TaskState } from '../../core/task.js';
+import { newTask, uniqueQueue } from '../builders.js';
+import { checkInvariants } from '../invariants.js';
+import type { ManualClock } from '../manual-clock.js';
+
+/** A backend as the suite gets it: empty, reading "now" from `clock`, with 0.5 for every random number. */
+export interface QueueUnderTest {
+  queue: Queue;
+  clock: ManualClock;
+  /** A second client of the same store. Absent: the suite uses the first one twice. */
+  another?: () => Promise<Queue>;
+  /**
+   * False where the store forgets by its own clock (keys with a time to live), which the manual one does not
+   * move. Tests of forgetting are then left out.
+   */
+  forgetsByClock?: boolean;
+  cleanup(): Promise<void>;
+}
+
+export type Setup = () => Promise<QueueUnderTest>;
+
+export const LEASE_MS = 10_000;
+export const WORKER = 'worker-1';
+
+/** The queue a test works on, with the steps most tests are made of. */
+export class Subject {
+  #underTest?: QueueUnderTest;
+  /** The test's own queue. */
+  name: QueueName = '';
+
+  get queue(): Queue {
+    return this.#current.queue;
+  }
+
+  get clock(): ManualClock {
+    return this.#current.clock;
+  }
+
+  get now(): number {
+    return this.clock.now();
+  }
+
+  get forgetsByClock(): boolean {
+    return this.#current.forgetsByClock !== false;
+  }
+
+  another(): Promise<Queue> {
+    return this.#current.another?.() ?? Promise.resolve(this.queue);
+  }
+
+  async begin(setup: Setup): Promise<void> {
+    this.#underTest = await setup();
+    this.name = uniqueQueue();
+  }
+
+  async end(): Promise<void> {
+    const underTest = this.#current;
+    this.#underTest = undefined;
+    try {
+      await checkInvariants(underTest.queue, this.name);
+    } finally {
+      await underTest.cleanup();
+    }
+  }
+
+  /** Submits tasks that must all be accepted. */
+  async add(...tasks: Partial<NewTask>[]): Promise<Task[]> {
+    const outcomes = await this.queue.enqueue(tasks.map((task) => newTask({ queue: this.name, ...task })));
+    return outcomes.map((outcome) => {
+      if (outcome.status !== 'accepted') throw new Error(`expected accepted, got ${JSON.stringify(outcome)}`);
+      return outcome.task;
+    });
+  }
+
+  async addOne(task: Partial<NewTask> = {}): Promise<Task> {
+    return only(await this.add(task));
+  }
+
+  lease(max: number, request: Partial<LeaseRequest> = {}): Promise<Lease> {
+    return this.queue.lease({ queue: this.name, workerId: WORKER, leaseMs: LEASE_MS, max, ...request });
+  }
+
+  async take(max: number, request: Partial<LeaseRequest> = {}): Promise<LeasedTask[]> {
+    return (await this.lease(max, request)).tasks;
+  }
+
+  async takeOne(request: Partial<LeaseRequest> = {}): Promise<LeasedTask> {
+    return only(await this.take(1, request));
+  }
+
+  /** A new task, started. Nothing else may be waiting. */
+  async start(task: Partial<NewTask> = {}, request: Partial<LeaseRequest> = {}): Promise<LeasedTask> {
+    await this.addOne(task);
+    return this.takeOne(request);
+  }
+
+  async settle(settlement: Settlement): Promise<SettleOutcome> {
+    return only((await this.queue.settle([settlement])).outcomes);
+  }
+
+  complete(leased: LeasedTask, result?: string): Promise<SettleOutcome> {
+    return this.settle({ id: leased.id, leaseToken: leased.leaseToken, action: 'complete', result });
+  }
+
+  fail(
+    leased: LeasedTask,
+    how: Partial<Extract<Settlement, { action: 'fail' }>> = {},
+  ): Promise<SettleOutcome> {
+    const { id, leaseToken } = leased;
+    return this.settle({ id, leaseToken, action: 'fail', error: { message: 'It broke.' }, ...how });
+  }
+
+  release(leased: LeasedTask): Promise<SettleOutcome> {
+    return this.settle({ id: leased.id, leaseToken: leased.leaseToken, action: 'release' });
+  }
+
+  async cancel(id: TaskId): Promise<OperateOutcome> {
+    return only(await this.queue.cancel([id]));
+  }
+
+  async retry(id: TaskId): Promise<OperateOutcome> {
+    return only(await this.queue.retry([id]));
+  }
+
+  async find(id: TaskId): Promise<Task | undefined> {
+    return (await this.queue.get([id]))[0];
+  }
+
+  async get(id: TaskId): Promise<Task> {
+    const task = await this.find(id);
+    if (!task) throw new Error(`${id} is gone`);
+    return task;
+  }
+
+  async stateOf(id: TaskId): Promise<TaskState> {
+    return (await this.get(id)).state;
+  }
+
+  /** Everything a reader can see of a task, to prove that nothing changed. */
+  async everythingOf(id: TaskId): Promise<unknown> {
+    return { task: await this.find(id), logs: await this.queue.logs(id) };
+  }
+
+  /** Lets all current leases lapse and reaps them, without a gap in reaping. */
+  async loseLeases(leaseMs = LEASE_MS): Promise<void> {
+    await this.queue.reap(this.name);
+    for (let passed = 0; passed < leaseMs; passed += 5_000) {
+      this.clock.advance(Math.min(5_000, leaseMs - passed));
+      await this.queue.reap(this.name);
+    }
+  }
+
+  get #current(): QueueUnderTest {
+    if (!this.#underTest) throw new Error('only inside a test');
+    return this.#underTest;
+  }
+}
+
+/** A fresh backend and queue for each test of the enclosing block; afterwards the invariants must hold. */
+export function useSubject(setup: Setup): Subject {
+  const subject = new Subject();
+  beforeEach(() => subject.begin(setup));
+  afterEach(() => subject.end());
+  return subject;
+}
+
+export function only<T>(items: readonly T[]): T {
+  if (items.length !== 1) throw new Error(`expected one, got ${items.length}`);
+  return items[0] as T;
+}
+
+/** The part of an id that a test chose. */
+export function keyOf({ id }: { id: TaskId }): string {
+  return id.slice(id.indexOf('~') + 1);
+}
+
+export function keysOf(tasks: readonly { id: TaskId }[]): string[] {
+  return tasks.map(keyOf);
+}
+
+/** The code of an outcome's refusal; `undefined` where it was not refused. */
+export function refusalOf(outcome: object | undefined): string | undefined {
+  return (outcome as { error?: { code: string } } | undefined)?.error?.code;
+}

@@ -1,0 +1,317 @@
+import { uniqueQueue } from '../builders.js';
+import { LEASE_MS, useSubject, type Setup } from './subject.js';
+
+/** Long enough never to end a wait that is meant to end by an event. */
+const LONG_MS = 60_000;
+const SHORT_MS = 20;
+
+export function describeWaiting(setup: Setup): void {
+  const subject = useSubject(setup);
+
+  describe('for work', () => {
+    const wait = (timeoutMs = LONG_MS, signal?: AbortSignal) =>
+      subject.queue.waitForWork([subject.name], timeoutMs, signal);
+
+    it('ends with nothing after the timeout', async () => {
+      expect(await wait(SHORT_MS)).toBeUndefined();
+    });
+
+    it('ends with nothing on abort, before and during the wait', async () => {
+      expect(await wait(LONG_MS, AbortSignal.abort())).toBeUndefined();
+      const controller = new AbortController();
+      const waiting = wait(LONG_MS, controller.signal);
+      setImmediate(() => controller.abort());
+      expect(await waiting).toBeUndefined();
+    });
+
+    it('loses no token to a wait that was aborted', async () => {
+      const controller = new AbortController();
+      const waiting = wait(LONG_MS, controller.signal);
+      controller.abort();
+      await waiting;
+      await subject.addOne();
+      expect(await wait()).toBe(subject.name);
+    });
+
+    it('ends at once where work arrived before it began', async () => {
+      await subject.addOne();
+      expect(await wait()).toBe(subject.name);
+    });
+
+    it('ends when work arrives', async () => {
+      const waiting = wait();
+      await subject.addOne();
+      expect(await waiting).toBe(subject.name);
+      expect(await subject.take(1)).toHaveLength(1);
+    });
+
+    it('names the queue that has work', async () => {
+      const names = [uniqueQueue(), uniqueQueue(), uniqueQueue()];
+      const waiting = subject.queue.waitForWork(names, LONG_MS);
+      await subject.addOne({ queue: names[1] });
+      expect(await waiting).toBe(names[1]);
+    });
+
+    it('hears of each queue where several have work', async () => {
+      const names = [uniqueQueue(), uniqueQueue()];
+      await subject.add({ queue: names[0] }, { queue: names[1] });
+      const heard = [
+        await subject.queue.waitForWork(names, LONG_MS),
+        await subject.queue.waitForWork(names, LONG_MS),
+      ];
+      expect(heard.sort()).toEqual([...names].sort());
+    });
+
+    it('is not ended by work of another queue', async () => {
+      await subject.addOne({ queue: uniqueQueue() });
+      expect(await wait(SHORT_MS)).toBeUndefined();
+    });
+
+    it('of several ends once for one submission', async () => {
+      const controller = new AbortController();
+      const another = await subject.another();
+      const waits = [
+        wait(LONG_MS, controller.signal),
+        another.waitForWork([subject.name], LONG_MS, controller.signal),
+        wait(LONG_MS, controller.signal),
+      ];
+      await subject.add({}, {}, {});
+      expect(await Promise.race(waits)).toBe(subject.name);
+      controller.abort();
+      const woken = (await Promise.all(waits)).filter((queue) => queue !== undefined);
+      expect(woken).toEqual([subject.name]);
+    });
+
+    it('leaves one token however much work arrives', async () => {
+      await subject.add({}, {});
+      await subject.addOne();
+      expect(await wait()).toBe(subject.name);
+      expect(await wait(SHORT_MS)).toBeUndefined();
+    });
+
+    it('is passed on by a lease that leaves work behind', async () => {
+      await subject.add({}, {});
+      const waits = [wait(), wait()];
+      await Promise.race(waits);
+      await subject.take(1);
+      expect(await Promise.all(waits)).toEqual([subject.name, subject.name]);
+    });
+
+    it('is passed on by a lease that takes nothing', async () => {
+      await subject.addOne();
+      await wait();
+      await subject.lease(0);
+      expect(await wait()).toBe(subject.name);
+    });
+
+    it('is not passed on where nothing is left', async () => {
+      await subject.addOne();
+      await wait();
+      await subject.take(1);
+      expect(await wait(SHORT_MS)).toBeUndefined();
+    });
+
+    it('is passed on by the lease that comes with a settlement', async () => {
+      const leased = await subject.start();
+      await subject.add({}, {});
+      await wait();
+      const { id, leaseToken } = leased;
+      await subject.queue.settle([{ id, leaseToken, action: 'complete' }], {
+        queue: subject.name,
+        workerId: 'w',
+        max: 1,
+        leaseMs: LEASE_MS,
+      });
+      expect(await wait()).toBe(subject.name);
+    });
+
+    /** Uses up the token, so that only what follows can ring. */
+    const silence = async () => {
+      while ((await wait(SHORT_MS)) !== undefined);
+    };
+
+    it.each<[string, () => Promise<void>, () => Promise<unknown>]>([
+      [
+        'a release',
+        async () => void (await subject.start({}, { requestId: 'r' })),
+        async () => subject.release((await subject.take(1, { requestId: 'r' }))[0] ?? never()),
+      ],
+      [
+        'a failure without delay',
+        async () => void (await subject.start({}, { requestId: 'r' })),
+        async () => subject.fail((await subject.take(1, { requestId: 'r' }))[0] ?? never(), { retryInMs: 0 }),
+      ],
+      [
+        'a failure with the nearest retry',
+        async () => void (await subject.start({}, { requestId: 'r' })),
+        async () =>
+          subject.fail((await subject.take(1, { requestId: 'r' }))[0] ?? never(), { retryInMs: 50 }),
+      ],
+      ['a lost lease', async () => void (await subject.start()), () => subject.loseLeases()],
+      [
+        'a promotion',
+        async () => void (await subject.addOne({ delayMs: 10 })),
+        () => {
+          subject.clock.advance(10);
+          return subject.queue.promote(subject.name);
+        },
+      ],
+      [
+        "an operator's retry",
+        async () => void (await subject.cancel((await subject.addOne({ key: 'k' })).id)),
+        () => subject.retry(`${subject.name}~k`),
+      ],
+      [
+        'a task that is due before all others',
+        () => Promise.resolve(),
+        () => subject.addOne({ delayMs: 10 }),
+      ],
+    ])('is ended by %s', async (_, prepare, ring) => {
+      await prepare();
+      await silence();
+      const waiting = wait();
+      await ring();
+      expect(await waiting).toBe(subject.name);
+    });
+
+    it('is ended by nothing that leaves no work and no nearer due time', async () => {
+      await subject.add({ key: 'd', delayMs: 10 }, {}, {});
+      const [a, b] = await subject.take(2);
+      if (!a || !b) throw new Error('expected two');
+      await silence();
+      await subject.queue.extend([a, b], LEASE_MS);
+      await subject.complete(a);
+      await subject.fail(b, { retryable: false });
+      await subject.addOne({ delayMs: 20 });
+      await subject.cancel(`${subject.name}~d`);
+      await subject.queue.promote(subject.name);
+      await subject.queue.reap(subject.name);
+      expect(await wait(SHORT_MS)).toBeUndefined();
+    });
+
+    it('tells an idle worker when the next task is due', async () => {
+      const waiting = wait();
+      await subject.addOne({ delayMs: 400 });
+      await waiting;
+      expect((await subject.lease(5)).nextDueInMs).toBe(400);
+    });
+
+    it('ends with nothing when the queue is closed', async () => {
+      const closing = await subject.another();
+      if (closing === subject.queue) return;
+      const waiting = closing.waitForWork([subject.name], LONG_MS);
+      await closing.close();
+      expect(await waiting).toBeUndefined();
+    });
+  });
+
+  describe('for an end', () => {
+    it('answers at once for a task that has ended', async () => {
+      const leased = await subject.start();
+      await subject.complete(leased, '1');
+      expect(await subject.queue.waitForEnd(leased.id, LONG_MS)).toEqual(await subject.get(leased.id));
+    });
+
+    it('answers at once with nothing for a task that does not exist', async () => {
+      expect(await subject.queue.waitForEnd(`${subject.name}~nobody`, LONG_MS)).toBeUndefined();
+    });
+
+    it('answers with the task as it is after the timeout', async () => {
+      const { id } = await subject.addOne();
+      expect(await subject.queue.waitForEnd(id, SHORT_MS)).toEqual(await subject.get(id));
+      expect(await subject.queue.waitForEnd(id, 0)).toMatchObject({ state: 'pending' });
+    });
+
+    it('answers with the task as it is on abort', async () => {
+      const leased = await subject.start();
+      expect(await subject.queue.waitForEnd(leased.id, LONG_MS, AbortSignal.abort())).toMatchObject({
+        state: 'running',
+      });
+      const controller = new AbortController();
+      const waiting = subject.queue.waitForEnd(leased.id, LONG_MS, controller.signal);
+      setImmediate(() => controller.abort());
+      expect(await waiting).toMatchObject({ id: leased.id, state: 'running' });
+    });
+
+    const ends: [string, () => Promise<string>, (id: string) => Promise<unknown>][] = [
+      ['completed', () => startAs('r'), async () => subject.complete(await held('r'), '"done"')],
+      ['failed', () => startAs('r'), async () => subject.fail(await held('r'), { retryable: false })],
+      ['cancelled', async () => (await subject.addOne()).id, (id) => subject.cancel(id)],
+      [
+        'expired',
+        async () => (await subject.addOne({ ttlMs: 5 })).id,
+        () => {
+          subject.clock.advance(5);
+          return subject.queue.promote(subject.name);
+        },
+      ],
+    ];
+    it.each(ends)('answers when the task is %s', async (state, prepare, end) => {
+      const id = await prepare();
+      const another = await subject.another();
+      const waits = [subject.queue.waitForEnd(id, LONG_MS), another.waitForEnd(id, LONG_MS)];
+      await end(id);
+      const [one, two] = await Promise.all(waits);
+      expect(one).toMatchObject({ id, state });
+      expect(two).toEqual(one);
+      expect(one).toEqual(await subject.get(id));
+    });
+
+    it('does not miss an end at any moment of beginning to wait', async () => {
+      for (let turns = 0; turns < 20; turns += 1) {
+        const leased = await subject.start();
+        const waiting = subject.queue.waitForEnd(leased.id, LONG_MS);
+        for (let i = 0; i < turns; i += 1) await new Promise(setImmediate);
+        await subject.complete(leased);
+        expect(await waiting).toMatchObject({ state: 'completed' });
+      }
+    });
+
+    it('does not end with a failure that is retried', async () => {
+      const leased = await subject.start();
+      const controller = new AbortController();
+      let ended = false;
+      const waiting = subject.queue
+        .waitForEnd(leased.id, LONG_MS, controller.signal)
+        .finally(() => (ended = true));
+      await subject.fail(leased, { retryInMs: 0 });
+      const again = await subject.takeOne();
+      for (let i = 0; i < 10; i += 1) await new Promise(setImmediate);
+      expect(ended).toBe(false);
+      await subject.complete(again);
+      expect(await waiting).toMatchObject({ state: 'completed', failures: 1 });
+    });
+
+    it('waits for many tasks at a time, each for its own', async () => {
+      const tasks = await subject.add(...Array.from({ length: 50 }, (_, i) => ({ key: `${i}` })));
+      const waits = tasks.map(({ id }) => subject.queue.waitForEnd(id, LONG_MS));
+      const leased = await subject.take(50);
+      await subject.queue.settle(
+        leased
+          .reverse()
+          .map(({ id, leaseToken }) => ({ id, leaseToken, action: 'complete' as const, result: `"${id}"` })),
+      );
+      const ended = await Promise.all(waits);
+      expect(ended.map((task) => task?.result)).toEqual(tasks.map(({ id }) => `"${id}"`));
+    });
+
+    it('ends when the queue is closed', async () => {
+      const closing = await subject.another();
+      if (closing === subject.queue) return;
+      const { id } = await subject.addOne();
+      const waiting = closing.waitForEnd(id, LONG_MS).then(
+        () => 'ended',
+        () => 'ended',
+      );
+      await closing.close();
+      expect(await waiting).toBe('ended');
+    });
+
+    const startAs = async (requestId: string) => (await subject.start({}, { requestId })).id;
+    const held = async (requestId: string) => (await subject.take(1, { requestId }))[0] ?? never();
+  });
+}
+
+function never(): never {
+  throw new Error('expected a leased task');
+}

@@ -1,0 +1,97 @@
+import type { Queue, QueueOverview, StateCounts } from '../core/ports.js';
+import { PRIORITIES } from '../core/priority.js';
+import { isTerminal, TASK_STATES, type QueueName, type Task } from '../core/task.js';
+
+/**
+ * What is true of a queue at any moment, checked by reading all of it: the counts are a recount of the list,
+ * each state's list holds what is in that state and nothing else, and every task is consistent in itself.
+ *
+ * @throws Error naming every breach
+ */
+export async function checkInvariants(queue: Queue, name: QueueName): Promise<void> {
+  const breaches: string[] = [];
+  const tasks = await listAll(queue, { queue: name });
+  const [overview] = await queue.overview([name]);
+  if (overview) compareCounts(overview, tasks, breaches);
+  else if (tasks.length > 0) breaches.push(`${tasks.length} tasks, but no overview`);
+
+  const seen = new Set(tasks.map(({ id }) => id));
+  if (seen.size !== tasks.length) breaches.push('the list names a task twice');
+  for (const state of TASK_STATES) {
+    const listed = (await listAll(queue, { queue: name, state })).map(({ id }) => id).sort();
+    const expected = tasks
+      .filter((task) => task.state === state)
+      .map(({ id }) => id)
+      .sort();
+    if (listed.join() !== expected.join()) {
+      breaches.push(
+        `the list of ${state} has ${listed.length} tasks, not the ${expected.length} in that state`,
+      );
+    }
+  }
+  for (const task of tasks) breaches.push(...faultsOf(task).map((fault) => `${task.id} ${fault}`));
+  if (breaches.length > 0) throw new Error(`Queue ${name}:\n${breaches.join('\n')}`);
+}
+
+/** Every page of a list. */
+export async function listAll(
+  queue: Queue,
+  query: { queue: QueueName } & Partial<Parameters<Queue['list']>[0]>,
+): Promise<Task[]> {
+  const items: Task[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await queue.list({ order: 'oldest', limit: 1_000, ...query, cursor });
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return items;
+}
+
+function compareCounts(overview: QueueOverview, tasks: readonly Task[], breaches: string[]): void {
+  const compare = (what: string, counts: StateCounts | undefined, counted: readonly Task[]) => {
+    for (const state of TASK_STATES) {
+      const expected = counted.filter((task) => task.state === state).length;
+      const actual = counts?.[state];
+      if (actual !== expected) breaches.push(`${what} ${state} counts ${actual}, recounted ${expected}`);
+    }
+  };
+  compare('states', overview.states, tasks);
+  for (const priority of Object.values(PRIORITIES)) {
+    compare(
+      `priority ${priority}`,
+      overview.priorities[priority],
+      tasks.filter((task) => task.priority === priority),
+    );
+  }
+  const types = new Set(tasks.map(({ type }) => type));
+  const shown = Object.keys(overview.types);
+  if (types.size <= 100 && shown.length !== types.size) {
+    breaches.push(`${shown.length} types shown, ${types.size} have tasks`);
+  }
+  for (const type of shown) {
+    compare(
+      `type ${type}`,
+      overview.types[type],
+      tasks.filter((task) => task.type === type),
+    );
+  }
+}
+
+function faultsOf(task: Task): string[] {
+  const faults: string[] = [];
+  const only = (field: keyof Task, allowed: boolean) => {
+    const present = task[field] !== undefined;
+    if (present !== allowed) faults.push(`is ${task.state} and has ${present ? 'a' : 'no'} ${field}`);
+  };
+  const running = task.state === 'running';
+  only('workerId', running);
+  only('leaseExpiresAt', running);
+  only('finishedAt', isTerminal(task.state));
+  only('failureReason', task.state === 'failed');
+  only('dueAt', task.state === 'scheduled' || task.state === 'retrying');
+  if (task.cancelRequested && !running) faults.push(`is ${task.state} with cancelRequested`);
+  if (running && task.attempt < 1) faults.push('runs without an attempt');
+  if (task.failures > task.attempt && task.failures > 0) faults.push('has failed more often than it started');
+  return faults;
+}
