@@ -22,7 +22,7 @@ import type { Directory } from './directory.js';
 import { decodeErrors, decodeSpec, encodeRetry } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { extendScript, leaseScript, settleScript } from './scripts.generated.js';
-import type { WakeListener } from './wake-listener.js';
+import type { WakeSource } from './wake-listener.js';
 
 const BOUNDS = { events_kept: LIMITS.eventsKept, minute_kept_ms: LIMITS.minuteBucketsKeptMs };
 const REPORT_BOUNDS = { errors_kept: LIMITS.errorsKept, logs_kept: LIMITS.logLinesKept };
@@ -48,7 +48,7 @@ export class RedisConsumer implements Consumer {
   constructor(
     private readonly scripts: ScriptRunner,
     private readonly directory: Directory,
-    private readonly wake: WakeListener,
+    private readonly wake: WakeSource,
     private readonly random: () => number,
   ) {}
 

@@ -12,6 +12,16 @@ const READ_COUNT = 200;
 /** A queue stays followed this long after its last waiter, since the next one is usually near. */
 const LINGER_MS = 10_000;
 
+/** Where the ends of tasks are heard of. */
+export interface EndSource {
+  /**
+   * Calls `onEnd` when the task reaches a terminal state after this has resolved. Read the task's state then, so
+   * that nothing falls between. May call more than once and, after trouble, without need.
+   */
+  watch(queue: QueueName, key: string, onEnd: () => void): Promise<() => void>;
+  close(): void;
+}
+
 interface Followed {
   /** Stream position up to which everything has been seen. */
   position: string;
@@ -23,7 +33,7 @@ interface Followed {
  * Tells when tasks end, by following the event streams of the queues in which somebody waits: one connection and
  * one XREAD for all of them, so that a thousand waits cost Redis no more than one.
  */
-export class EndWatcher {
+export class EndWatcher implements EndSource {
   private readonly followed = new Map<QueueName, Followed>();
   private connection: BlockingConnection | undefined;
   private following = false;
@@ -36,10 +46,6 @@ export class EndWatcher {
     private readonly prefix: string,
   ) {}
 
-  /**
-   * Calls `onEnd` when the task reaches a terminal state after this has resolved. Read the task's state then, so
-   * that nothing falls between. May call more than once and, after trouble, without need.
-   */
   async watch(queue: QueueName, key: string, onEnd: () => void): Promise<() => void> {
     const followed = this.followed.get(queue) ?? (await this.follow(queue));
     const waiters = followed.waiters.get(key) ?? new Set();

@@ -24,7 +24,7 @@ import {
 import { Coalescer } from './coalescer.js';
 import type { Client } from './connection.js';
 import type { Directory } from './directory.js';
-import type { EndWatcher } from './end-watcher.js';
+import type { EndSource } from './end-watcher.js';
 import { globalKey, queueKey } from './keys.js';
 import { decodeLogLine, decodeRow, type Row } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
@@ -62,7 +62,7 @@ export class RedisInspector implements Inspector {
     private readonly client: Client,
     private readonly scripts: ScriptRunner,
     private readonly directory: Directory,
-    private readonly ends: EndWatcher,
+    private readonly ends: EndSource,
     private readonly prefix: string,
     private readonly processId: string,
   ) {}

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { Cluster } from 'ioredis';
 import type { Clock } from '../core/clock.js';
+import { LIMITS } from '../core/limits.js';
 import type { Queue } from '../core/ports.js';
+import type { QueueName } from '../core/task.js';
 import { type Client, blockingClient, commandClient, type Logger, type RedisAddress } from './connection.js';
 import { RedisConsumer } from './consumer.js';
 import { Directory } from './directory.js';
@@ -8,6 +11,7 @@ import { EndWatcher } from './end-watcher.js';
 import { RedisInspector } from './inspector.js';
 import { RedisMaintainer } from './maintainer.js';
 import { RedisOperator } from './operator.js';
+import { PerQueueEnds, PerQueueWake } from './per-queue.js';
 import { RedisProducer } from './producer.js';
 import { toQueueError } from './redis-errors.js';
 import { ScriptRunner } from './script-runner.js';
@@ -32,7 +36,7 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /**
  * The engine on Redis or Valkey. Three connections per process at most: one for commands, one that waits for
- * work, one that waits for ends; the last two only once somebody waits.
+ * work, one that waits for ends; the last two only once somebody waits, and on a cluster one for each queue.
  */
 export function createRedisQueue(options: RedisQueueOptions): Queue {
   const {
@@ -46,15 +50,14 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
   const scripts = new ScriptRunner(client, keyPrefix, options.clock);
   const directory = new Directory(client, scripts, keyPrefix);
   const processId = randomUUID();
-  const ends = new EndWatcher(() => blockingClient(address, 'ends'), client, scripts, keyPrefix);
-  const wake = new WakeListener(
-    () => blockingClient(address, 'wake'),
-    client,
-    keyPrefix,
-    async (queue) => {
-      await consumer.lease({ queue, workerId: processId, max: 0, leaseMs: 1_000 });
-    },
-  );
+  const passOn = async (queue: QueueName) => {
+    await consumer.lease({ queue, workerId: processId, max: 0, leaseMs: LIMITS.leaseMsMin });
+  };
+  const createWake = () => new WakeListener(() => blockingClient(address, 'wake'), client, keyPrefix, passOn);
+  const createEnds = () => new EndWatcher(() => blockingClient(address, 'ends'), client, scripts, keyPrefix);
+  const cluster = client instanceof Cluster;
+  const wake = cluster ? new PerQueueWake(createWake, passOn) : createWake();
+  const ends = cluster ? new PerQueueEnds(createEnds) : createEnds();
   const producer = new RedisProducer(scripts, directory);
   const consumer: RedisConsumer = new RedisConsumer(scripts, directory, wake, random);
   const inspector = new RedisInspector(client, scripts, directory, ends, keyPrefix, processId);
@@ -94,7 +97,8 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
     async close() {
       wake.close();
       ends.close();
-      await client.quit().catch(() => undefined);
+      // Away: there is nobody to say goodbye to, and no reason to go on reconnecting.
+      await client.quit().catch(() => client.disconnect());
     },
   };
 }

@@ -9,6 +9,13 @@ const BLOCK_MS = 5_000;
 /** Before asking again after a failure, so that a missing Redis is not hammered. */
 const FAILED_MS = 200;
 
+/** Where wake tokens come from. */
+export interface WakeSource {
+  /** The queue whose token the caller now has; `undefined` after the time or on abort. */
+  wait(queues: readonly QueueName[], timeoutMs: number, signal?: AbortSignal): Promise<QueueName | undefined>;
+  close(): void;
+}
+
 interface Waiter {
   queues: ReadonlySet<QueueName>;
   resolve(queue: QueueName | undefined): void;
@@ -18,7 +25,7 @@ interface Waiter {
  * Waits for wake tokens on behalf of everybody in this process, on one connection: one BLPOP over the wake lists
  * of all queues that somebody waits for. A token goes to whoever has waited longest for its queue.
  */
-export class WakeListener {
+export class WakeListener implements WakeSource {
   /** In order of arrival. */
   private readonly waiters = new Set<Waiter>();
   private connection: BlockingConnection | undefined;
