@@ -51,6 +51,12 @@ export const metricsCatalog = {
     labels: ['state'],
     help: 'Places for concurrent attempts in this worker; `state` is busy or free.',
   },
+  worker_loop_failures_total: {
+    kind: 'counter',
+    unit: 'failures',
+    labels: ['loop'],
+    help: 'Steps of a loop of this worker that failed and were tried again; mostly, Redis was away.',
+  },
   chore_runs_total: {
     kind: 'counter',
     unit: 'runs',
