@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Chores, DEFAULT_QUEUE, QueueWatch, Runner, type HandlerTable, type Queue } from '@app/queue';
+import type { HealthCheck, Logger, Metrics } from '@app/runtime';
+import { Announcer } from './announcer.js';
+import { meterInto } from './meter.js';
+import type { WorkerSettings } from './worker.settings.js';
+
+export interface WorkerParts {
+  queue: Queue;
+  handlers: HandlerTable;
+  settings: Pick<WorkerSettings, 'queues' | 'concurrency' | 'leaseMs' | 'timeoutMs' | 'drainTimeoutMs'>;
+  log: Logger;
+  metrics: Metrics;
+  /** Default: made of host, process and chance. */
+  workerId?: string;
+}
+
+/** A worker process without its process: runner, chores and what they need, as one thing to start and stop. */
+export class Worker {
+  readonly runner: Runner;
+  readonly workerId: string;
+  readonly #chores: Chores;
+  readonly #announcer: Announcer;
+  readonly #watch?: QueueWatch;
+  #started = false;
+
+  constructor(private readonly parts: WorkerParts) {
+    const { queue, handlers, settings, log } = parts;
+    const meter = meterInto(parts.metrics);
+    this.workerId = parts.workerId ?? makeWorkerId();
+    const own = [...new Set([DEFAULT_QUEUE, ...handlers.queues()])];
+    if (settings.queues?.includes('*')) {
+      this.#watch = new QueueWatch({
+        inspector: queue,
+        always: own,
+        onAdded: (added) => this.runner.queuesChanged(added),
+        meter,
+        log,
+      });
+    }
+    const watch = this.#watch;
+    const { concurrency, leaseMs, timeoutMs } = settings;
+    this.runner = new Runner({
+      queue,
+      handlers,
+      queues: watch ? () => watch.names : (settings.queues ?? own),
+      concurrency,
+      leaseMs,
+      timeoutMs,
+      workerId: this.workerId,
+      meter,
+      log,
+    });
+    this.#chores = new Chores({ queue, holder: this.workerId, meter, log });
+    this.#announcer = new Announcer(queue, handlers.routes(), log);
+  }
+
+  /** Begins to work. The queue must be open. */
+  start(): void {
+    const { handlers, settings, log } = this.parts;
+    this.#started = true;
+    this.#announcer.start();
+    this.#watch?.start();
+    this.runner.start();
+    this.#chores.start();
+    log.info(
+      {
+        workerId: this.workerId,
+        queues: settings.queues ?? 'default and those of the handlers',
+        types: handlers.types(),
+        concurrency: settings.concurrency,
+      },
+      'working',
+    );
+  }
+
+  /** Takes no more tasks and lets those that run finish, within limits. */
+  async drain(): Promise<void> {
+    await Promise.all([this.#watch?.stop(), this.runner.drain(this.parts.settings.drainTimeoutMs)]);
+  }
+
+  /** Stops what goes on beside tasks. */
+  async stopChores(): Promise<void> {
+    await Promise.all([this.#announcer.stop(), this.#chores.stop()]);
+  }
+
+  /** What must hold for the worker to be of use. */
+  readiness(): HealthCheck[] {
+    return [
+      {
+        name: 'store',
+        check: async () => {
+          await this.parts.queue.probe();
+          return { ok: true };
+        },
+      },
+      {
+        name: 'runner',
+        check: async () => {
+          if (!this.#started) return { ok: false, detail: 'not started' };
+          const { busy, total, stale } = this.runner.status;
+          return { ok: !stale, detail: stale ? 'its loops are overdue' : `${busy} of ${total} slots busy` };
+        },
+      },
+    ];
+  }
+}
+
+function makeWorkerId(): string {
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, 80);
+  return `${host}:${process.pid}:${randomBytes(4).toString('hex')}`;
+}
