@@ -6,9 +6,9 @@ import { Problem } from './problem.js';
 export function idempotencyKey(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
   const text = String(header);
-  const key = /^"(.*)"$/.exec(text)?.[1] ?? text;
-  if (NAME_PATTERNS.key.test(key)) return key;
-  throw new Problem('malformed-header', { detail: `Idempotency-Key must be ${NAME_RULES.key}.` });
+  const key = /^"([^"]*)"$/.exec(text)?.[1] ?? text;
+  if (NAME_PATTERNS.key.test(key) && !key.includes('"')) return key;
+  throw new Problem('malformed-header', { detail: `Idempotency-Key must be ${NAME_RULES.key}, in quotes or without any.` });
 }
 
 /** The key of one task of a batch. @throws Problem `malformed-header` where the batch's key leaves no room */

@@ -37,13 +37,9 @@ export function refuseFields(body: unknown): void {
 export function check<T extends object>(dto: new () => T, plain: unknown): { value: T; faults: Fault[] } {
   if (!isObject(plain))
     return { value: new dto(), faults: [{ pointer: '', detail: 'must be a JSON object' }] };
-  const value = instantiate(dto, plain) as T;
-  const errors = validateSync(value, {
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    forbidUnknownValues: true,
-  });
-  return { value, faults: errors.flatMap((error) => faultsOf(error, '')) };
+  const { instance, unknown } = instantiate(dto, plain, '');
+  const errors = validateSync(instance, { forbidUnknownValues: true });
+  return { value: instance as T, faults: [...unknown, ...errors.flatMap((error) => faultsOf(error, ''))] };
 }
 
 /** A refusal that lists faults; beyond a hundred, further ones would be noise. */
@@ -73,22 +69,46 @@ function withNumbers(dto: new () => object, query: Record<string, unknown>): Rec
 }
 
 /**
- * Done by hand, because class-transformer copies every value it passes, and a payload may be a megabyte.
- * Properties are defined, not assigned: a key named `__proto__` must stay a key, to be refused as unknown.
+ * Done by hand, because class-transformer copies every value it passes, and a payload may be a megabyte; and because
+ * class-validator, left to find unknown fields, trips over one that is named `constructor`.
  */
-function instantiate(dto: new () => object, plain: Record<string, unknown>): object {
+function instantiate(
+  dto: new () => object,
+  plain: Record<string, unknown>,
+  at: string,
+): { instance: object; unknown: Fault[] } {
   const instance = new dto();
+  const known = fieldsOf(dto);
+  const unknown: Fault[] = [];
   for (const [key, value] of Object.entries(plain)) {
-    const nested = nestedTypeOf(dto, key);
-    Object.defineProperty(instance, key, {
-      value: nested && isObject(value) ? instantiate(nested, value) : value,
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
+    if (!known.has(key)) {
+      unknown.push({ pointer: at + pointerTo(key), detail: UNKNOWN_FIELD });
+      continue;
+    }
+    const type = nestedTypeOf(dto, key);
+    if (!type || !isObject(value)) {
+      Object.assign(instance, { [key]: value });
+      continue;
+    }
+    const nested = instantiate(type, value, at + pointerTo(key));
+    Object.assign(instance, { [key]: nested.instance });
+    unknown.push(...nested.unknown);
   }
-  return instance;
+  return { instance, unknown };
 }
+
+function fieldsOf(dto: Dto): ReadonlySet<string> {
+  const found = fields.get(dto);
+  if (found) return found;
+  const metadata = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
+  const names = new Set(metadata.map(({ propertyName }) => propertyName));
+  fields.set(dto, names);
+  return names;
+}
+
+const fields = new WeakMap<Dto, ReadonlySet<string>>();
+
+type Dto = abstract new (...args: never[]) => unknown;
 
 function faultsOf(error: ValidationError, parent: string): Fault[] {
   const pointer = parent + pointerTo(error.property);
@@ -100,10 +120,9 @@ function faultsOf(error: ValidationError, parent: string): Fault[] {
     );
   }
   if (error.children?.length) return error.children.flatMap((child) => faultsOf(child, pointer));
-  if (error.constraints?.['whitelistValidation']) return [{ pointer, detail: UNKNOWN_FIELD }];
   return [{ pointer, detail: 'is not valid' }];
 }
 
-function isDto(metatype: new (...args: any[]) => unknown): metatype is new () => object {
-  return getMetadataStorage().getTargetValidationMetadatas(metatype, '', false, false).length > 0;
+function isDto(metatype: Dto): metatype is new () => object {
+  return fieldsOf(metatype).size > 0;
 }
