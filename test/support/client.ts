@@ -10,13 +10,19 @@ export interface TaskBody {
   state: string;
   attempt: number;
   crashes: number;
+  startedAt?: string;
+  runAt?: string;
   result?: unknown;
   errors: { code?: string; message: string }[];
 }
 
 export async function request<Body = Record<string, unknown>>(
   url: string,
-  { method = 'GET', body, headers = {} }: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
+  {
+    method = 'GET',
+    body,
+    headers = {},
+  }: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
 ): Promise<Answer<Body>> {
   const response = await fetch(url, {
     method,

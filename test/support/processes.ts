@@ -20,14 +20,22 @@ export interface AppProcess {
 
 const running = new Set<ChildProcess>();
 
-export async function startApi(redisUrl: string, env: NodeJS.ProcessEnv = {}, port?: number): Promise<AppProcess> {
+export async function startApi(
+  redisUrl: string,
+  env: NodeJS.ProcessEnv = {},
+  port?: number,
+): Promise<AppProcess> {
   const free = port ?? (await freePort());
   return startApp('api', `http://127.0.0.1:${free}`, { REDIS_URL: redisUrl, PORT: String(free), ...env });
 }
 
 export async function startWorker(redisUrl: string, env: NodeJS.ProcessEnv = {}): Promise<AppProcess> {
   const free = await freePort();
-  return startApp('worker', `http://127.0.0.1:${free}`, { REDIS_URL: redisUrl, WORKER_PORT: String(free), ...env });
+  return startApp('worker', `http://127.0.0.1:${free}`, {
+    REDIS_URL: redisUrl,
+    WORKER_PORT: String(free),
+    ...env,
+  });
 }
 
 /** For afterEach: no process outlives its test, whatever happened to the test. */
