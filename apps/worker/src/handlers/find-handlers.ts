@@ -21,9 +21,9 @@ export function findHandlers(
   const definitions: HandlerDefinition[] = [];
   const found = new Set<Function>();
   for (const wrapper of wrappers) {
-    const type = wrapper.metatype as Function | null;
     // Nest counts these among every module's providers.
-    if (type === module || type === ModuleRef || type === ApplicationConfig) continue;
+    if ([module, ModuleRef, ApplicationConfig].includes(wrapper.token as Function)) continue;
+    const type = wrapper.metatype as Function | null;
     const options = type && handlerOptions(type);
     if (!type || !options)
       throw new Error(`${wrapper.name} is listed in ${module.name} but has no @Handler.`);
