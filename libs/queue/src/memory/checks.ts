@@ -3,7 +3,6 @@ import { LIMITS } from '../core/limits.js';
 import { checkName } from '../core/names.js';
 import { checkRetry } from '../core/new-task.js';
 import type { Extension, LeaseRequest, Settlement } from '../core/ports.js';
-import type { TaskError } from '../core/task.js';
 
 /* What requests other than submissions must be like. All throw QueueError of kind `invalid`. */
 
@@ -40,16 +39,6 @@ export function checkCount(pointer: string, value: number, min: number, max: num
     message: `${pointer.slice(1)} must be an integer from ${min} to ${max}.`,
     pointer,
   });
-}
-
-/** Cut to what is kept: an error must never fail to be recorded. */
-export function fittingError(error: TaskError): TaskError {
-  const fitting: TaskError = { message: error.message.slice(0, LIMITS.errorMessageCharsMax) };
-  if (error.code !== undefined) fitting.code = error.code.slice(0, LIMITS.errorCodeCharsMax);
-  if (error.details === undefined) return fitting;
-  const text = JSON.stringify({ ...fitting, details: error.details });
-  if (Buffer.byteLength(text) > LIMITS.errorBytesMax) return { ...fitting, details: '(dropped: too long)' };
-  return JSON.parse(text) as TaskError;
 }
 
 function checkBytes(pointer: string, text: string | undefined, bytesMax: number): void {

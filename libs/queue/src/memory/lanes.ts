@@ -3,8 +3,8 @@ import type { TaskRecord } from './record.js';
 
 /**
  * Where pending tasks wait: one lane per priority and tenant, first in, first out. Inside a priority the
- * tenants share by start-time fair queueing: each has a virtual time, the lowest is served, and being served
- * moves it on by tasks / weight.
+ * tenants share by start-time fair queueing: each has a virtual time, the lowest is served (the first by name
+ * among equals), and each task it is served moves it on by 1 / weight. A lease of many orders as many of one.
  */
 export class Lanes {
   readonly #rings = new Map<number, Ring>();
@@ -86,7 +86,7 @@ class Ring {
     this.#leaveIfEmpty(tenant);
   }
 
-  /** One turn: from the tenant furthest behind, as many as it takes to be level with the next one. */
+  /** One turn: the tenant furthest behind, until the next one is no longer ahead of it. */
   serve(
     max: number,
     weightOf: (tenant: string) => number,
@@ -95,16 +95,17 @@ class Ring {
     const [first, second] = [...this.#members].sort(byTimeThenTenant);
     if (!first) return [];
     const [tenant, member] = first;
-    const weight = weightOf(tenant);
-    const turn = second ? Math.floor((second[1].time - member.time) * weight) + 1 : Infinity;
+    const step = 1 / weightOf(tenant);
+    const end = second ? second[1].time : Infinity;
+    this.#time = member.time;
     const served: TaskRecord[] = [];
-    while (served.length < Math.min(max, turn)) {
+    do {
       const record = member.lane.shift();
       if (!record) break;
-      if (admit(record)) served.push(record);
-    }
-    this.#time = member.time;
-    member.time += served.length / weight;
+      if (!admit(record)) continue;
+      served.push(record);
+      member.time += step;
+    } while (served.length < max && member.time < end);
     this.#leaveIfEmpty(tenant);
     return served;
   }

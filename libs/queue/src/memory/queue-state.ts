@@ -1,5 +1,6 @@
 import { LIMITS } from '../core/limits.js';
 import type { MinuteEvent } from '../core/ports.js';
+import { storedLines } from '../core/report.js';
 import type { AttemptError, FailureReason, LogLine, QueueName, TaskId, TerminalState } from '../core/task.js';
 import { Lanes } from './lanes.js';
 import { Minutes } from './minutes.js';
@@ -111,13 +112,8 @@ export class QueueState {
   }
 
   addLogs(record: TaskRecord, lines: readonly string[] | undefined, now: number): void {
-    for (const line of lines ?? []) {
-      const entry: LogLine = {
-        at: now,
-        attempt: record.task.attempt,
-        message: line.slice(0, LIMITS.logLineCharsMax),
-      };
-      record.logs.push(entry);
+    for (const message of storedLines(lines)) {
+      record.logs.push({ at: now, attempt: record.task.attempt, message });
     }
     record.logs.splice(0, record.logs.length - LIMITS.logLinesKept);
   }

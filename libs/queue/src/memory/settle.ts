@@ -1,8 +1,8 @@
 import { QueueError } from '../core/errors.js';
 import type { Extension, ExtendOutcome, Settlement, SettleOutcome } from '../core/ports.js';
+import { storedError } from '../core/report.js';
 import { DEFAULT_RETRY, retryDelayMs } from '../core/retry.js';
-import type { TaskState } from '../core/task.js';
-import { fittingError } from './checks.js';
+import type { TaskError, TaskState } from '../core/task.js';
 import type { QueueState } from './queue-state.js';
 import type { TaskRecord } from './record.js';
 
@@ -103,7 +103,8 @@ function fail(queue: QueueState, record: TaskRecord, item: Failing, random: () =
     attempt: task.attempt,
     at: now,
     workerId: task.workerId,
-    ...fittingError(item.error),
+    // Kept as JSON, like everything a store keeps.
+    ...(JSON.parse(JSON.stringify(storedError(item.error))) as TaskError),
   });
   if (task.cancelRequested) return queue.end(record, 'cancelled', now);
   if (item.retryable === false) return queue.end(record, 'failed', now, 'not-retryable');
