@@ -4,11 +4,19 @@ import { closeApis, countStored, startApi } from './support.js';
 afterEach(closeApis);
 
 const NDJSON = 'application/x-ndjson';
+
+/** As far as it is looked at here. */
+interface Outcome {
+  status: string;
+  task?: object;
+  problem?: { code: string };
+}
+
 const linesOf = (text: string) =>
   text
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, any>);
+    .map((line) => JSON.parse(line) as Outcome & { line: number });
 
 describe('an atomic batch', () => {
   test('stores all its tasks', async () => {
@@ -94,8 +102,8 @@ describe('an atomic batch', () => {
     const second = await post([{ type: 'a' }, { type: 'b' }]).expect(202);
     expect(second.body).toMatchObject({ accepted: 0, replayed: 2 });
     expect(second.headers['idempotent-replayed']).toBe('true');
-    expect(second.body.items.map((item: any) => item.task)).toEqual(
-      first.body.items.map((item: any) => item.task),
+    expect(second.body.items.map((item: Outcome) => item.task)).toEqual(
+      first.body.items.map((item: Outcome) => item.task),
     );
     await post([{ type: 'a' }, { type: 'c' }]).expect(422);
     expect(await countStored(queue)).toBe(2);

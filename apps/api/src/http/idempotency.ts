@@ -8,7 +8,9 @@ export function idempotencyKey(header: string | string[] | undefined): string | 
   const text = String(header);
   const key = /^"([^"]*)"$/.exec(text)?.[1] ?? text;
   if (NAME_PATTERNS.key.test(key) && !key.includes('"')) return key;
-  throw new Problem('malformed-header', { detail: `Idempotency-Key must be ${NAME_RULES.key}, in quotes or without any.` });
+  throw new Problem('malformed-header', {
+    detail: `Idempotency-Key must be ${NAME_RULES.key}, in quotes or without any.`,
+  });
 }
 
 /** The key of one task of a batch. @throws Problem `malformed-header` where the batch's key leaves no room */

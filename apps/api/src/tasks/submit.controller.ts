@@ -267,9 +267,10 @@ function nothingStored(outcomes: readonly SubmitOutcomeView[]): Problem {
     })),
   );
   const code = (problems[0]?.code ?? 'internal') as ProblemCode;
-  const headers: Record<string, string> =
-    PROBLEMS[code].status === 503 ? { 'retry-after': retryAfterSeconds() } : {};
-  return new Problem(code, { detail: 'Nothing was stored.', errors, headers });
+  // Whether a store that did not answer has stored anything is not known.
+  const isUnknown = PROBLEMS[code].status === 503;
+  const headers: Record<string, string> = isUnknown ? { 'retry-after': retryAfterSeconds() } : {};
+  return new Problem(code, { detail: isUnknown ? undefined : 'Nothing was stored.', errors, headers });
 }
 
 function view(items: SubmitOutcomeView[]): TaskBatchView {
