@@ -1,0 +1,40 @@
+import 'reflect-metadata';
+import type { HandlerContext } from '@app/queue';
+import { DemoEchoHandler } from './demo-echo.handler.js';
+import { DemoFailHandler } from './demo-fail.handler.js';
+import { DemoSleepHandler } from './demo-sleep.handler.js';
+
+const context = (rest: Partial<HandlerContext> = {}) =>
+  ({ signal: new AbortController().signal, progress() {}, log() {}, attempt: 1, ...rest }) as HandlerContext;
+
+test('demo.echo returns what it is given', () => {
+  expect(new DemoEchoHandler().run([1])).toEqual([1]);
+});
+
+test('demo.sleep says how far it is', async () => {
+  const progress: unknown[] = [];
+  const result = await new DemoSleepHandler().run(
+    { ms: 20 },
+    context({ progress: (value) => progress.push(value) }),
+  );
+  expect(result.sleptMs).toBeGreaterThanOrEqual(19);
+  expect(progress).toEqual([{ percent: 0 }, { percent: 100 }]);
+});
+
+test('demo.sleep wakes up when it is to stop', async () => {
+  const stop = new AbortController();
+  const sleeping = new DemoSleepHandler().run({ ms: 60_000 }, context({ signal: stop.signal }));
+  stop.abort();
+  await expect(sleeping).rejects.toThrow();
+});
+
+test('demo.fail fails as often as it is told to', () => {
+  const handler = new DemoFailHandler();
+  expect(() => handler.run({ times: 1, code: 'x' }, context())).toThrow(
+    expect.objectContaining({ code: 'x' }),
+  );
+  expect(handler.run({ times: 1 }, context({ attempt: 2 }))).toEqual({ attempt: 2 });
+  expect(() => handler.run({ retryable: false }, context())).toThrow(
+    expect.objectContaining({ name: 'PermanentError', message: 'This task fails on purpose.' }),
+  );
+});

@@ -1,0 +1,96 @@
+import { HandlerTable, type HandlerDefinition, type Task } from '@app/queue';
+import { MemoryQueue } from '@app/queue/testing';
+import { createLogger, createMetrics } from '@app/runtime';
+import { Worker, type WorkerParts } from './worker.js';
+
+const workers: Worker[] = [];
+
+afterEach(async () => {
+  for (const worker of workers.splice(0)) {
+    await worker.runner.releaseNow();
+    await worker.drain();
+    await worker.stopChores();
+  }
+});
+
+function setup(handlers: HandlerDefinition[], settings: Partial<WorkerParts['settings']> = {}) {
+  const queue = new MemoryQueue();
+  const metrics = createMetrics({ processMetrics: false });
+  const worker = new Worker({
+    queue,
+    handlers: new HandlerTable(handlers),
+    settings: {
+      queues: undefined,
+      concurrency: 2,
+      leaseMs: 30_000,
+      timeoutMs: 60_000,
+      drainTimeoutMs: 1_000,
+      ...settings,
+    },
+    log: createLogger({ name: 'test', level: 'silent' }),
+    metrics,
+  });
+  workers.push(worker);
+  const submit = async (type: string, name?: string): Promise<Task> => {
+    const [outcome] = await queue.enqueue([{ type, ...(name && { queue: name }) }]);
+    if (outcome!.status === 'refused') throw outcome!.error;
+    return outcome!.task;
+  };
+  const end = (task: Task) => queue.waitForEnd(task.id, 4_000);
+  return { queue, worker, metrics, submit, end };
+}
+
+const a: HandlerDefinition = { type: 'a', queue: 'apples', run: () => 'done' };
+
+test('by default a worker serves default and the queues of its handlers, and nothing else', async () => {
+  const { worker, submit, end, queue } = setup([a]);
+  const other = await submit('a', 'other');
+  worker.start();
+  expect(await end(await submit('a', 'apples'))).toMatchObject({ state: 'completed', result: '"done"' });
+  expect(await end(await submit('a', 'default'))).toMatchObject({ state: 'completed' });
+  expect((await queue.get([other.id]))[0]!.state).toBe('pending');
+});
+
+test('a list of queues is served as it is', async () => {
+  const { worker, submit, end, queue } = setup([a], { queues: ['other'] });
+  const own = await submit('a', 'apples');
+  worker.start();
+  expect(await end(await submit('a', 'other'))).toMatchObject({ state: 'completed' });
+  expect((await queue.get([own.id]))[0]!.state).toBe('pending');
+});
+
+test('with * queues created later are served, too', async () => {
+  const { worker, submit, end } = setup([a], { queues: ['*'] });
+  worker.start();
+  expect(await end(await submit('a', 'apples'))).toMatchObject({ state: 'completed' });
+  expect(await end(await submit('a', 'later'))).toMatchObject({ state: 'completed' });
+});
+
+test('a task submitted without a queue goes to the queue its handler names', async () => {
+  const { worker, submit, end } = setup([a]);
+  worker.start();
+  expect(await end(await submit('a'))).toMatchObject({ queue: 'apples', state: 'completed' });
+  expect(await submit('unknown')).toMatchObject({ queue: 'default' });
+});
+
+test('a worker is ready once it works and while its store answers', async () => {
+  const { worker, queue } = setup([a]);
+  const [store, runner] = worker.readiness();
+  expect(await runner!.check()).toMatchObject({ ok: false });
+  worker.start();
+  expect(await runner!.check()).toEqual({ ok: true, detail: '0 of 2 slots busy' });
+  expect(await store!.check()).toEqual({ ok: true });
+  queue.probe = () => Promise.reject(new Error('away'));
+  await expect(store!.check()).rejects.toThrow('away');
+});
+
+test('attempts and slots are counted', async () => {
+  const { worker, submit, metrics } = setup([a]);
+  worker.start();
+  await submit('a');
+  await submit('a');
+  while (!(await metrics.render()).includes('worker_attempts_total{queue="apples",outcome="completed"} 2')) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await metrics.render()).toContain('fairlane_worker_slots{state="free"} 2');
+});
