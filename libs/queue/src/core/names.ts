@@ -46,7 +46,7 @@ export function splitTaskId(id: TaskId): { queue: QueueName; key: string } {
   return { queue, key };
 }
 
-/** @throws QueueError `invalid-name` */
+/** @throws QueueError `invalid-task`, with a pointer */
 export function checkName(kind: keyof typeof NAME_PATTERNS, value: string, pointer: string): void {
   if (typeof value === 'string' && NAME_PATTERNS[kind].test(value)) return;
   throw new QueueError('invalid-task', {

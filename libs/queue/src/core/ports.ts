@@ -61,7 +61,7 @@ export type EnqueueOutcome =
 
 export interface Producer {
   /**
-   * Stores tasks, all checked first; one outcome per task, in order. Once this resolves with `accepted`, the
+   * Stores up to `LIMITS.batchTasksMax` tasks, all checked first; one outcome per task, in order. Once this resolves with `accepted`, the
    * task is kept until it reaches a terminal state.
    *
    * `atomic`: all of one queue, stored in one step or, if any is refused, none: then those that could have
@@ -75,9 +75,12 @@ export interface Producer {
 export interface LeaseRequest {
   queue: QueueName;
   workerId: string;
-  /** At most this many tasks; 0 takes nothing and passes the wake token on if work is waiting. */
+  /**
+   * At most this many tasks, up to `LIMITS.leaseTasksMax`; 0 takes nothing and passes the wake token on if work
+   * is waiting.
+   */
   max: number;
-  /** How long until the lease is lost unless extended. */
+  /** How long until the lease is lost unless extended: `LIMITS.leaseMsMin` to `LIMITS.leaseMsMax`. */
   leaseMs: number;
   /**
    * Identity of this request, unguessable and new for every lease: lease tokens are derived from it. A repeat
@@ -126,7 +129,7 @@ export type Settlement = {
       /** The policy for a task that has none of its own. Default: `DEFAULT_RETRY`. */
       defaultRetry?: RetryPolicy;
     }
-  /** Back to the head of its lane; the attempt is not counted. */
+  /** Back to the head of its lane; the attempt is not counted. Those of one call keep the order they are named in. */
   | { action: 'release' }
 );
 
@@ -148,21 +151,30 @@ export type ExtendOutcome =
 export interface Consumer {
   /**
    * Takes waiting tasks: due ones are promoted first; then by priority, inside a priority fairly by tenant
-   * weight, inside a tenant first in, first out. Expired ones are passed over and marked so.
+   * weight, inside a tenant first in, first out. Expired ones are passed over and marked so. A lease of many
+   * starts them in the order of as many leases of one.
+   *
+   * @throws QueueError kind `invalid` (nothing was taken)
    */
   lease(request: LeaseRequest): Promise<Lease>;
 
   /**
    * Ends leases, in order, and in the same round trip takes the next tasks. Only the holder of the current
    * token can settle; a lease whose deadline has passed but that was not reaped yet still counts. Settling
-   * twice with one token answers the same twice.
+   * twice with one token answers the same twice, until a later lease of the task has been settled.
+   *
+   * @throws QueueError `invalid-request`, with a pointer, for a result that is too long (nothing was settled)
    */
   settle(
     settlements: readonly Settlement[],
     next?: LeaseRequest,
   ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }>;
 
-  /** Moves deadlines to `leaseMs` from now, records progress and logs, and says who should stop. */
+  /**
+   * Moves deadlines to `leaseMs` from now, records progress and logs, and says who should stop.
+   *
+   * @throws QueueError `invalid-request`, with a pointer, for progress that is too long (nothing was extended)
+   */
   extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]>;
 
   /**
@@ -270,7 +282,10 @@ export interface Operator {
    * its next `extend`. Cancelling a cancelled task is done already.
    */
   cancel(ids: readonly TaskId[]): Promise<OperateOutcome[]>;
-  /** Makes failed, cancelled or expired tasks pending again, with all their attempts. */
+  /**
+   * Makes failed, cancelled or expired tasks pending again, with all their attempts; they never expire then. A
+   * repeat finds the task pending and is refused with `wrong-state`: it changes nothing, but says so differently.
+   */
   retry(ids: readonly TaskId[]): Promise<OperateOutcome[]>;
   /** A tenant's share of a queue is in proportion to its weight, 1 (the default) to `LIMITS.weightMax`. */
   setWeight(queue: QueueName, tenant: string, weight: number): Promise<void>;

@@ -101,9 +101,9 @@ export interface Task extends TaskSpec {
   queue: QueueName;
   state: TaskState;
   createdAt: number;
-  /** When a `scheduled` or `retrying` task becomes pending. */
+  /** Only while `scheduled` or `retrying`: when it becomes pending. */
   dueAt?: number;
-  /** The task expires if it has not started by then. */
+  /** The task expires if it has not started by then. Of no effect once it has; gone after an operator's retry. */
   expiresAt?: number;
   /** Start of the latest attempt. */
   startedAt?: number;

@@ -1,7 +1,7 @@
 import { LIMITS } from '../core/limits.js';
 import type { MinuteEvent } from '../core/ports.js';
 import { storedLines } from '../core/report.js';
-import type { AttemptError, FailureReason, LogLine, QueueName, TaskId, TerminalState } from '../core/task.js';
+import type { AttemptError, FailureReason, QueueName, TaskId, TerminalState } from '../core/task.js';
 import { Lanes } from './lanes.js';
 import { Minutes } from './minutes.js';
 import type { TaskRecord } from './record.js';

@@ -33,10 +33,8 @@ export function settle(
     holding.settled = { token: item.leaseToken, state };
     return { status: 'settled', state };
   });
-  for (const { queue, record } of released.reverse()) {
-    queue.lanes.remove(record);
-    queue.putBack(record);
-  }
+  // Each goes to the head, so the one named first goes last.
+  for (const { queue, record } of released.reverse()) queue.putBack(record);
   return outcomes;
 }
 

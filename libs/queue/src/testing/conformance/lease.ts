@@ -269,6 +269,15 @@ export function describeLease(setup: Setup): void {
       expect(second.leaseToken).not.toBe(first.leaseToken);
     });
 
+    it('are new requests once the length of the lease has passed', async () => {
+      if (!subject.forgetsByClock) return;
+      await subject.add({ key: 'a' }, { key: 'b' });
+      const first = await subject.takeOne({ requestId: 'r1' });
+      await subject.queue.extend([first], LEASE_MS * 2);
+      subject.clock.advance(LEASE_MS);
+      expect(keysOf(await subject.take(1, { requestId: 'r1' }))).toEqual(['b']);
+    });
+
     it('work for the lease that comes with a settlement', async () => {
       await subject.add({}, {}, {});
       const leased = await subject.takeOne();

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../core/limits.js';
 import { MINUTE_EVENTS, type QueueOverview } from '../../core/ports.js';
 import { TASK_STATES } from '../../core/task.js';
-import { useSubject, type Setup } from './subject.js';
+import { LEASE_MS, useSubject, type Setup } from './subject.js';
 
 const MINUTE_MS = 60_000;
 
@@ -76,6 +76,18 @@ export function describeOverview(setup: Setup): void {
     await subject.queue.promote(subject.name);
     subject.clock.advance(50);
     expect((await overview()).oldestPendingAgeMs).toBe(50);
+  });
+
+  it('counts the wait of a task that its worker gave back from before its lease', async () => {
+    await subject.addOne();
+    subject.clock.advance(30);
+    const leased = await subject.takeOne();
+    subject.clock.advance(20);
+    await subject.release(leased);
+    expect((await overview()).oldestPendingAgeMs).toBe(50);
+    await subject.takeOne();
+    await subject.loseLeases();
+    expect((await overview()).oldestPendingAgeMs).toBe(50 + LEASE_MS);
   });
 
   it('does not count the wait of tasks that were cancelled', async () => {

@@ -99,7 +99,7 @@ export function describeSettle(setup: Setup): void {
       const leased = await subject.start();
       const { release } = ends(leased);
       const { outcomes } = await subject.queue.settle([release, release]);
-      expect(outcomes).toEqual(Array(2).fill({ status: 'settled', state: 'pending' }));
+      expect(outcomes).toEqual([1, 2].map(() => ({ status: 'settled', state: 'pending' })));
       expect(await subject.take(5)).toHaveLength(1);
     });
 
@@ -267,7 +267,7 @@ export function describeSettle(setup: Setup): void {
     await subject.add({ queue: other }, {});
     const leased = [await subject.takeOne({ queue: other }), await subject.takeOne()];
     const { outcomes } = await subject.queue.settle(leased.map((task) => ends(task).complete));
-    expect(outcomes).toEqual(Array(2).fill({ status: 'settled', state: 'completed' }));
+    expect(outcomes).toEqual([1, 2].map(() => ({ status: 'settled', state: 'completed' })));
   });
 
   it('settles nothing where there is nothing to settle', async () => {
