@@ -55,5 +55,5 @@ test.each([
 test('every variable that only the API knows may be there', () => {
   const source = readFileSync(new URL('../../api/src/api.settings.ts', import.meta.url), 'utf8');
   const names = [...source.matchAll(/env: '(FAIRLANE_\w+)'/g)].map(([, name]) => name);
-  expect([...apiVariables].sort()).toEqual(names.sort());
+  expect(new Set(apiVariables)).toEqual(new Set(names));
 });

@@ -78,7 +78,7 @@ export const apiVariables: readonly string[] = [
 
 export type WorkerSettings = SettingsOf<typeof workerSettings>;
 
-function items(text: string): string[] {
+function splitList(text: string): string[] {
   return text
     .split(',')
     .map((item) => item.trim())
@@ -87,16 +87,16 @@ function items(text: string): string[] {
 
 // What these throw reaches nobody: the setting itself says what was expected.
 function parseQueues(text: string): readonly string[] {
-  const names = items(text);
+  const names = splitList(text);
   const good = names.join() === '*' || names.every((name) => NAME_PATTERNS.queue.test(name));
   if (names.length === 0 || !good) throw new Error('not queue names');
   return Object.freeze([...new Set(names)]);
 }
 
 function parseAllowed(text: string): readonly string[] {
-  for (const item of items(text)) {
+  for (const item of splitList(text)) {
     if (item.includes('/')) ipaddr.parseCIDR(item);
     else if (!ipaddr.isValid(item) && !/^[A-Za-z0-9._-]{1,253}$/.test(item)) throw new Error('not a host');
   }
-  return Object.freeze(items(text).map((item) => item.toLowerCase()));
+  return Object.freeze(splitList(text).map((item) => item.toLowerCase()));
 }

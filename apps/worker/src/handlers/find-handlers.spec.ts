@@ -49,21 +49,17 @@ class ScopedHandler {
 Reflect.defineMetadata('design:paramtypes', [PerRequest], ScopedHandler);
 
 async function find(providers: Type[], expected: Type[] = providers, others: Type[] = []) {
+  @Module({ providers: others, exports: others })
+  class Others {}
+  @Module({ providers, imports: [Others] })
   class TestHandlers {}
-  Module({ providers, imports: others.length > 0 ? [Others.of(others)] : [] })(TestHandlers);
+  @Module({ imports: [DiscoveryModule, TestHandlers] })
   class TestModule {}
-  Module({ imports: [DiscoveryModule, TestHandlers] })(TestModule);
   const app = await NestFactory.createApplicationContext(TestModule, { logger: false, abortOnError: false });
   try {
     return findHandlers(app, TestHandlers, expected);
   } finally {
     await app.close();
-  }
-}
-
-class Others {
-  static of(providers: Type[]) {
-    return { module: Others, providers, exports: providers };
   }
 }
 

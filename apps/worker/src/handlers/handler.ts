@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { HandlerContext, RetryPolicy } from '@app/queue';
 
 /** Code that executes one type of task: a class with `@Handler`, listed in `handlers.module.ts`. */
+// oxlint-disable-next-line typescript/no-explicit-any -- what a payload is, only its handler knows
 export interface TaskHandler<P = any> {
   /** One attempt; see `HandlerDefinition.run` for what returning and throwing mean. */
   run(payload: P, context: HandlerContext<P>): unknown;

@@ -43,7 +43,9 @@ export class HandlerTable {
       checkPositive('concurrency', concurrency, Number.MAX_SAFE_INTEGER);
       checkPositive('timeoutMs', timeoutMs, LIMITS.timeoutMsMax);
     } catch (error) {
-      throw new Error(`The handler of type "${type}" is not valid: ${(error as Error).message}`);
+      throw new Error(`The handler of type "${type}" is not valid: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
     if (this.#byType.has(type)) throw new Error(`The task type "${type}" has two handlers.`);
     this.#byType.set(type, definition);

@@ -1,6 +1,7 @@
 import type { AttemptError, Priority, QueueName, RetryPolicy, TaskId } from '../core/task.js';
 
 /** The code that executes one type of task. */
+// oxlint-disable-next-line typescript/no-explicit-any -- what a payload is, only its handler knows
 export interface HandlerDefinition<P = any> {
   type: string;
   /** Where tasks of the type go unless their submission says otherwise. Default: `default`. */
@@ -29,6 +30,7 @@ export interface HandlerDefinition<P = any> {
 }
 
 /** What a handler knows about its attempt and can say about it. */
+// oxlint-disable-next-line typescript/no-explicit-any -- what a payload is, only its handler knows
 export interface HandlerContext<P = any> {
   readonly id: TaskId;
   readonly queue: QueueName;
@@ -51,7 +53,7 @@ export interface HandlerContext<P = any> {
    * Records how far the attempt is, to be seen with the next heartbeat; only the latest value is kept.
    * @throws TypeError if the value is not serialisable or longer than `LIMITS.progressBytesMax`
    */
-  progress(value: unknown): void;
+  readonly progress: (value: unknown) => void;
   /** Adds a line to the task's log, cut at `LIMITS.logLineCharsMax`. Sent with the next heartbeat or the end. */
-  log(message: string): void;
+  readonly log: (message: string) => void;
 }

@@ -71,8 +71,8 @@ class RequestTimeout implements ValidatorConstraintInterface {
 
 @ValidatorConstraint({ name: 'requestBody' })
 class RequestBody implements ValidatorConstraintInterface {
-  validate(value: unknown, arguments_?: ValidationArguments): boolean {
-    const { method = 'GET' } = arguments_?.object as HttpRequestPayload;
+  validate(value: unknown, { object }: ValidationArguments): boolean {
+    const { method = 'GET' } = object as HttpRequestPayload;
     return value === undefined || !['GET', 'HEAD'].includes(method);
   }
 
