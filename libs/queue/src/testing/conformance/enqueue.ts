@@ -1,4 +1,4 @@
-import { LIMITS } from '../../core/limits.js';
+import { LIMITS, RETENTION } from '../../core/limits.js';
 import type { EnqueueOutcome, NewTask } from '../../core/ports.js';
 import type { Task } from '../../core/task.js';
 import { newTask, retryPolicy, uniqueQueue } from '../builders.js';
@@ -277,13 +277,20 @@ export function describeEnqueue(setup: Setup): void {
     });
 
     it('say so where the task they created has been removed', async () => {
-      const task = await subject.addOne({ idempotency });
-      await subject.cancel(task.id);
-      // Retention by age, without waiting longer than idempotency keys are remembered.
-      subject.clock.advance(LIMITS.idempotencyMs - 1);
+      // Retention by bytes: by age the key would be forgotten first.
+      const payload = JSON.stringify('x'.repeat(LIMITS.payloadBytesMax - 2));
+      const { id } = await subject.addOne({ payload, idempotency });
+      await subject.cancel(id);
+      for (let bytes = 0; bytes < RETENTION.cancelled.bytesMax; bytes += LIMITS.payloadBytesMax) {
+        subject.clock.advance(1);
+        await subject.cancel((await subject.addOne({ payload })).id);
+      }
       await subject.queue.prune(subject.name);
-      if (await subject.find(task.id)) return;
-      expect(statuses(await submit({ idempotency }))).toEqual(['task-gone']);
+      expect(await subject.find(id)).toBeUndefined();
+      expect(statuses(await submit({ payload, idempotency }))).toEqual(['task-gone']);
+      expect(statuses(await submit({ idempotency: { ...idempotency, fingerprint: 'f2' } }))).toEqual([
+        'idempotency-mismatch',
+      ]);
     });
 
     it('are forgotten after a while', async () => {
