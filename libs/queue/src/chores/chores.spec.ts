@@ -94,6 +94,16 @@ test('of two processes one does the chores, and the other takes over', async () 
   expect(chores.elected).toBe(true);
 }, 10_000);
 
+test('a process that stops lets another do the chores at once', async () => {
+  const { queue, chores, runs, until } = setup();
+  await queue.enqueue([{ type: 't' }]);
+  chores.start();
+  await until(() => runs.length > 0);
+  await chores.stop();
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  expect(await queue.electForChores('other', 1_000)).toBe(true);
+});
+
 test('a chore that fails goes on', async () => {
   const { queue, chores, runs, until, moved } = setup();
   await queue.enqueue([{ type: 't', delayMs: 1 }]);

@@ -23,9 +23,13 @@ export interface ChoresOptions {
   random?: () => number;
 }
 
-const ELECTION_MS = 3_000;
-/** Two elections may fail before another process takes over. */
-const TERM_MS = 10_000;
+/**
+ * When the elected process dies, another has to reap within `LIMITS.reapGapMs`, or every lease is prolonged: a term and
+ * the longest wait for the next election stay below that. One renewal may fail.
+ */
+const TERM_MS = 2_500;
+const RENEWAL_MS = 900;
+const ELECTION_MS = 1_500;
 const PAGE = 500;
 /** The names are read again when older than this, so that chores of one second share one reading. */
 const NAMES_MS = 900;
@@ -71,22 +75,27 @@ export class Chores {
     this.#loop = this.#stand();
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when nothing is under way any more, and another process may be elected at once. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await Promise.all([this.#loop, ...this.#chores.map((chore) => chore.stop())]);
+    if (!this.elected) return;
+    this.#electedUntilMs = 0;
+    // A term that is over as soon as it has begun. If it fails, the others wait for the end of the former one.
+    await this.#options.queue.electForChores(this.#options.holder, 1).catch(() => undefined);
   }
 
   async #stand(): Promise<void> {
     const { queue, holder, log, random } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      let waitMs = ELECTION_MS * (0.9 + 0.2 * random());
+      let waitMs: number;
       try {
         const askedAtMs = performance.now();
         const elected = await queue.electForChores(holder, TERM_MS);
         if (elected !== this.elected) log.info({ elected }, 'chores election');
         this.#electedUntilMs = elected ? askedAtMs + TERM_MS : 0;
+        waitMs = (elected ? RENEWAL_MS : ELECTION_MS) * (0.9 + 0.2 * random());
         this.#trouble.worked('elect');
       } catch (error) {
         waitMs = this.#trouble.failed('elect', error);
