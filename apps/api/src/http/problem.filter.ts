@@ -26,7 +26,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof QueueError) {
       if (error.kind === 'internal') this.logUnexpected(error, request);
       else if (error.kind === 'unavailable' || error.kind === 'full') {
-        this.log.warn({ requestId: request.id, err: error }, 'the store refused a request');
+        // The adapter tells once that the store is away; every request telling it again would bury that.
+        this.log.debug({ requestId: request.id, err: error }, 'the store refused a request');
       }
       return problemOf(error);
     }

@@ -1,7 +1,9 @@
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { checkName, QueueError, type Inspector } from '@app/queue';
+import { QueueError, type Inspector } from '@app/queue';
 import { ApiProblems } from '../http/api-problems.js';
+import * as is from '../http/rule.js';
+import { invalid } from '../http/validation.js';
 import { INSPECTOR } from '../ports.module.js';
 import { ListQueuesDto } from './list-queues.dto.js';
 import { QueuePageView, QueueView, viewQueue, viewSummary } from './queue.view.js';
@@ -38,9 +40,10 @@ export class QueuesController {
   })
   @ApiParam({ name: 'queue', description: 'Its name.', example: 'emails', schema: { type: 'string' } })
   @ApiResponse({ status: 200, type: QueueView, description: 'The queue.' })
-  @ApiProblems('queue-not-found', 'invalid-task')
+  @ApiProblems('queue-not-found', 'invalid-request')
   async get(@Param('queue') queue: string): Promise<QueueView> {
-    checkName('queue', queue, '/queue');
+    const faults = is.name('queue').faults(queue);
+    if (faults.length > 0) throw invalid(faults.map((fault) => ({ ...fault, pointer: '/queue' })));
     const [overview] = await this.inspector.overview([queue]);
     if (!overview) throw new QueueError('queue-not-found');
     return viewQueue(overview);

@@ -72,6 +72,29 @@ export class SubmitController {
     schema: { type: 'string' },
     example: 'wait=10',
   })
+  @ApiBody({
+    type: SubmitTaskDto,
+    examples: {
+      least: { summary: 'No more than needed', value: { type: 'demo.echo', payload: { hello: 'world' } } },
+      most: {
+        summary: 'With options',
+        value: {
+          type: 'email.send',
+          payload: { to: 'ada@example.com', template: 'welcome' },
+          queue: 'emails',
+          tenant: 'acme',
+          priority: 'high',
+          delay: '5m',
+          ttl: '1h',
+          timeout: '30s',
+          retry: { maxAttempts: 5, backoff: 'exponential', delay: '2s', maxDelay: '10m', jitter: 'full' },
+          tags: ['newsletter'],
+          metadata: { source: 'signup' },
+          id: 'order-42',
+        },
+      },
+    },
+  })
   @ApiResponse({ status: 200, type: TaskView, description: 'The task has ended.', headers: taskHeaders() })
   @ApiResponse({ status: 202, type: TaskView, description: 'The task is stored.', headers: taskHeaders() })
   @ApiProblems(
@@ -118,7 +141,24 @@ As \`${NDJSON}\` any number of tasks can be sent, one per line and each on its o
   })
   @ApiHeader(idempotencyHeader)
   @ApiExtraModels(TaskBatchDto, SubmitTaskDto, SubmitOutcomeView)
-  @ApiBody({ type: TaskBatchDto })
+  @ApiBody({
+    type: TaskBatchDto,
+    examples: {
+      together: {
+        summary: 'All or none',
+        value: {
+          tasks: [
+            { type: 'email.send', queue: 'emails', payload: { to: 'ada@example.com' } },
+            { type: 'email.send', queue: 'emails', payload: { to: 'bob@example.com' }, priority: 'high' },
+          ],
+        },
+      },
+      apart: {
+        summary: 'Each on its own, in any queue',
+        value: { tasks: [{ type: 'email.send', queue: 'emails' }, { type: 'demo.echo' }], atomic: false },
+      },
+    },
+  })
   @ApiResponse({
     status: 202,
     description: 'The outcomes.',
