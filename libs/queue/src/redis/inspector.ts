@@ -78,6 +78,12 @@ export class RedisInspector implements Inspector {
 
   async list(query: ListQuery): Promise<TaskPage> {
     checkName('queue', query.queue, '/queue');
+    if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > LIMITS.listLimitMax) {
+      throw new QueueError('invalid-request', {
+        message: `limit must be an integer from 1 to ${LIMITS.listLimitMax}.`,
+        pointer: '/limit',
+      });
+    }
     const [score, member] = decodeCursor(query);
     const [more, lastScore, lastMember, ...rows] = (await this.scripts.run(listScript, query.queue, {
       source: LIST_SOURCES[query.state ?? 'any'],

@@ -27,18 +27,19 @@ local function stored_body(key)
 end
 
 -- Why a task is not to be stored: code, key, record; nothing where it is.
-local function objection(key, priority, idempotency, fingerprint, body)
-  if idempotency ~= '' then
-    local use = used[idempotency] or redis.call('GET', keys.idempotency .. idempotency)
-    if use then
-      local print, first = string.match(use, '^(%S+) (.*)$')
-      if print ~= fingerprint then
-        return 'idempotency-mismatch', first, ''
-      end
-      local known, record = stored_body(first)
-      return known and 'replayed' or 'task-gone', first, record or ''
+local function objection_of_idempotency(idempotency, fingerprint)
+  local use = idempotency ~= '' and (used[idempotency] or redis.call('GET', keys.idempotency .. idempotency))
+  if use then
+    local print, first = string.match(use, '^(%S+) (.*)$')
+    if print ~= fingerprint then
+      return 'idempotency-mismatch', first, ''
     end
+    local known, record = stored_body(first)
+    return known and 'replayed' or 'task-gone', first, record or ''
   end
+end
+
+local function objection_of_key(key, priority, body)
   local known, record = stored_body(key)
   if known then
     return known == priority .. body and 'replayed' or 'id-conflict', key, record or ''
@@ -54,7 +55,10 @@ end
 if atomic == '1' then
   for i = first_each, #ARGV, 7 do
     local key, priority, idempotency, fingerprint, body = ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
-    local code, first = objection(key, priority, idempotency, fingerprint, body)
+    local code, first = objection_of_idempotency(idempotency, fingerprint)
+    if not code then
+      code, first = objection_of_key(key, priority, body)
+    end
     if code and code ~= 'replayed' then
       object((i - first_each) / 7, code, first, '')
     elseif not code then
@@ -74,17 +78,23 @@ local lanes, journal = {}, {}
 for i = first_each, #ARGV, 7 do
   local key, priority, due, ttl, idempotency, fingerprint, body =
     ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
-  local code, first, record = objection(key, priority, idempotency, fingerprint, body)
+  local code, first, record = objection_of_idempotency(idempotency, fingerprint)
+  local due_ms, expires = now_ms, ''
+  if due ~= '' then
+    due_ms = tonumber(string.sub(due, 2)) + (string.sub(due, 1, 1) == 'd' and now_ms or 0)
+  end
+  if ttl ~= '' then
+    expires = math.max(now_ms, due_ms) + ttl
+  end
+  -- Most keys are new: one command both looks and stores.
+  if not code
+    and not redis.call('SET', keys.task .. key, '1\31' .. priority .. '\31' .. now_ms .. '\31' .. expires .. '\31' .. body, 'NX') then
+    code, first, record = objection_of_key(key, priority, body)
+  end
   if code then
     object((i - first_each) / 7, code, first, record)
   else
-    local due_ms = now_ms
-    if due ~= '' then
-      due_ms = tonumber(string.sub(due, 2)) + (string.sub(due, 1, 1) == 'd' and now_ms or 0)
-    end
-    local expires = ttl ~= '' and math.max(now_ms, due_ms) + ttl or ''
     local tenant, type = string.match(body, '^%d+\31([^\31]*)\31([^\31]*)')
-    redis.call('SET', keys.task .. key, '1\31' .. priority .. '\31' .. now_ms .. '\31' .. expires .. '\31' .. body)
     if idempotency ~= '' then
       redis.call('SET', keys.idempotency .. idempotency, fingerprint .. ' ' .. key, 'PX', idempotency_ms)
     end

@@ -12,18 +12,19 @@ local reply = {}
 for i = first_each, #ARGV do
   local key = ARGV[i]
   local state_key = keys.state .. key
-  local priority, _, _, payload_bytes, tenant, type = read_head(keys.task .. key)
+  local priority, created, _, payload_bytes, tenant, type = read_head(keys.task .. key)
   local code, state = 'task-not-found', ''
   if priority then
-    local fields = redis.call('HMGET', state_key, 'state', 'attempt')
+    local fields = redis.call('HMGET', state_key, 'state', 'attempt', 'since')
     code, state = 'wrong-state', fields[1] or 'pending'
     if state == 'failed' or state == 'cancelled' or state == 'expired' then
       code = 'done'
       redis.call('ZREM', keys.finished .. state, key)
       redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -(payload_bytes + 300))
       redis.call('HDEL', state_key, 'finished', 'reason', 'failures', 'crashes', 'cancel', 'due')
-      redis.call('HSET', state_key, 'state', 'pending', 'since', context.now, 'retried', '1')
-      push_tail(context, priority, tenant, { context.now .. '~' .. key })
+      local since = next_since(context.now, fields[3] or created)
+      redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'retried', '1')
+      push_tail(context, priority, tenant, { since .. '~' .. key })
       record_move(context, priority, type, state, 'pending', key, fields[2] or 0)
     end
   end

@@ -59,12 +59,14 @@ for _ = 1, settlements do
       record_move(context, priority, type, 'running', 'completed', key, attempt)
       leave(key, 'completed')
     elseif action == 'release' then
+      attempt = attempt - 1
+      redis.call('HSET', state_key, 'attempt', attempt)
       if state[7] then
         cancel(key, priority, type, payload_bytes, attempt)
       else
-        redis.call('HSET', state_key, 'state', 'pending', 'attempt', attempt - 1, 'outcome', 'pending')
+        redis.call('HSET', state_key, 'state', 'pending', 'outcome', 'pending')
         released[#released + 1] = { priority, tenant, state[9] .. '~' .. key }
-        record_move(context, priority, type, 'running', 'pending', key, attempt - 1)
+        record_move(context, priority, type, 'running', 'pending', key, attempt)
         leave(key, 'pending')
       end
     else
@@ -95,8 +97,9 @@ for _ = 1, settlements do
           record_move(context, priority, type, 'running', 'retrying', key, attempt)
           leave(key, 'retrying')
         else
-          redis.call('HSET', state_key, 'state', 'pending', 'since', now_ms, 'outcome', 'pending')
-          push_tail(context, priority, tenant, { now_ms .. '~' .. key })
+          local since = next_since(now_ms, state[9])
+          redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'outcome', 'pending')
+          push_tail(context, priority, tenant, { since .. '~' .. key })
           record_move(context, priority, type, 'running', 'pending', key, attempt)
           add_minute(context, 'retried', 1)
           leave(key, 'pending')

@@ -21,11 +21,12 @@ local function promote_due(context, limit)
   end
   local lanes = {}
   for _, key in ipairs(due) do
-    local priority, _, _, _, tenant, type = read_head(keys.task .. key)
+    local priority, created, _, _, tenant, type = read_head(keys.task .. key)
     if priority then
-      local state = redis.call('HMGET', keys.state .. key, 'state', 'attempt')
-      redis.call('HSET', keys.state .. key, 'state', 'pending', 'since', now)
-      add_to_lane(lanes, priority, tenant, now .. '~' .. key)
+      local state = redis.call('HMGET', keys.state .. key, 'state', 'attempt', 'since')
+      local since = next_since(now, state[3] or created)
+      redis.call('HSET', keys.state .. key, 'state', 'pending', 'since', since)
+      add_to_lane(lanes, priority, tenant, since .. '~' .. key)
       record_move(context, priority, type, state[1], 'pending', key, state[2] or 0)
     end
   end

@@ -17,6 +17,12 @@ local function since_of(entry)
   return string.sub(entry, 1, string.find(entry, '~', 1, true) - 1)
 end
 
+-- The moment from which a task is pending again. Later than the last one, also within a millisecond, so that an
+-- entry left behind in a lane is not taken for the new one.
+local function next_since(now, last)
+  return math.max(now, last + 1)
+end
+
 -- Entries of one lane, in order.
 local function push_tail(context, priority, tenant, entries)
   local lane = context.keys.lane .. priority .. ':' .. tenant

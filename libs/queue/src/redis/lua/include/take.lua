@@ -1,7 +1,7 @@
 -- The tasks of a repeated request that are still held with its tokens, appended to `reply`.
 local function append_task(keys, reply, key, record, attempt, failures, crashes, token, deadline)
   local errors = ''
-  if failures ~= '0' or crashes ~= '0' then
+  if tonumber(attempt) > 1 then
     errors = table.concat(redis.call('LRANGE', keys.errors .. key, 0, -1), '\30')
   end
   local n = #reply
