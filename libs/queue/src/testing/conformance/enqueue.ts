@@ -258,6 +258,11 @@ export function describeEnqueue(setup: Setup): void {
       expect(await subject.find(`${subject.name}~b`)).toBeUndefined();
     });
 
+    it('decide before a task key that another task has', async () => {
+      const [first] = await subject.add({ key: 'a', idempotency }, { key: 'b', payload: '2' });
+      expect(only(await submit({ key: 'b', idempotency }))).toEqual({ status: 'replayed', task: first });
+    });
+
     it('are remembered per queue', async () => {
       await subject.addOne({ idempotency });
       expect(statuses(await submit({ queue: uniqueQueue(), idempotency }))).toEqual(['accepted']);
@@ -331,6 +336,18 @@ export function describeEnqueue(setup: Setup): void {
       ]);
       expect(keysOf(await stored())).toEqual(['taken', 'other']);
       expect(await subject.take(10)).toHaveLength(2);
+    });
+
+    it('still replay what an earlier call stored where another item is refused', async () => {
+      const [old] = await subject.add({ key: 'old' }, { key: 'taken' });
+      const outcomes = await submitAtomically(
+        { key: 'a' },
+        { key: 'old' },
+        { key: 'a' },
+        { key: 'taken', payload: '2' },
+      );
+      expect(statuses(outcomes)).toEqual(['id-conflict', 'replayed', 'id-conflict', 'id-conflict']);
+      expect(outcomes[1]).toEqual({ status: 'replayed', task: old });
     });
 
     it('use up no idempotency key where they are refused', async () => {
