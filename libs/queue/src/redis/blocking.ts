@@ -16,7 +16,9 @@ const INTERRUPT_AGAIN_MS = 20;
  */
 export class BlockingConnection {
   private id: number | undefined;
-  private blocked = false;
+  /** Number of the command that is blocked now; 0 while none is. */
+  private blocked = 0;
+  private runs = 0;
 
   /** @param commands where CLIENT UNBLOCK is sent from */
   constructor(
@@ -32,32 +34,31 @@ export class BlockingConnection {
   async run<T>(command: (client: Client) => Promise<T | null>, blockMs: number): Promise<T | null> {
     try {
       await this.ready();
-      this.blocked = true;
+      this.runs += 1;
+      this.blocked = this.runs;
       return await withDeadline(command(this.client), blockMs + GRACE_MS, () => this.drop());
     } catch {
       return null;
     } finally {
-      this.blocked = false;
+      this.blocked = 0;
     }
   }
 
-  /** Makes the command that is blocked now, if any, return. */
+  /**
+   * Makes the command that is blocked now, if any, return; on a cluster, whose client has no one id, it runs until its
+   * time is over. Asks again while that very command is still under way: the first time it may not yet have reached
+   * Redis.
+   */
   async interrupt(): Promise<void> {
-    const id = this.id;
-    while (this.blocked && id !== undefined && id === this.id) {
-      await this.commands.call('CLIENT', 'UNBLOCK', id).catch(() => undefined);
+    const command = this.blocked;
+    while (command !== 0 && this.blocked === command && this.id !== undefined) {
+      await this.commands.call('CLIENT', 'UNBLOCK', this.id).catch(() => undefined);
       await delay(INTERRUPT_AGAIN_MS, undefined, { ref: false });
-      if (!this.interruptible()) return;
     }
   }
 
   close(): void {
     this.client.disconnect();
-  }
-
-  /** A cluster client spreads over nodes and has no one id; there a command just runs until its time is over. */
-  private interruptible(): boolean {
-    return this.client instanceof Redis;
   }
 
   private async ready(): Promise<void> {

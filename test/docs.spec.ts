@@ -1,0 +1,62 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { processSettings, redisSettings, renderMetricsCatalog, renderSettings } from '@app/runtime';
+import { apiSettings } from '../apps/api/src/api.settings.js';
+import { workerSettings } from '../apps/worker/src/worker.settings.js';
+import { root } from '../tools/lib/root.mjs';
+
+/** Pages with a part that is written by the code itself. `npm run generate:docs` brings them up to date. */
+const GENERATED: Record<string, string> = {
+  'docs/configuration.md': renderSettings([processSettings, redisSettings, apiSettings, workerSettings]),
+  'docs/metrics.md': renderMetricsCatalog(),
+};
+
+test.each(Object.entries(GENERATED))('%s says what the code does', (file, generated) => {
+  const text = readFileSync(join(root, file), 'utf8');
+  const fresh = text.replace(/(<!-- generated -->\n)[^]*$/, `$1\n${generated.trim()}\n`);
+  if (process.env.UPDATE_DOCS) writeFileSync(join(root, file), fresh);
+  else expect(text).toBe(fresh);
+  expect(fresh).toContain(generated.trim());
+});
+
+const pages = [
+  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'libs/queue/README.md'],
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+];
+
+test.each(pages)('the links of %s lead somewhere', (page) => {
+  const text = readFileSync(join(root, page), 'utf8');
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
+  const local = links.filter((link) => !/^[a-z]+:/.test(link));
+  const broken = local.filter((link) => {
+    const [path, anchor] = link.split('#') as [string, string | undefined];
+    const target = path === '' ? page : join(dirname(page), path);
+    if (!existsSync(join(root, target))) return true;
+    return anchor !== undefined && !anchors(target).includes(anchor);
+  });
+  expect(broken).toEqual([]);
+});
+
+test('the commands that README and CONTRIBUTING name exist', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const text =
+    readFileSync(join(root, 'README.md'), 'utf8') + readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const named = [...text.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name!);
+  expect(named.filter((name) => !(name in scripts))).toEqual([]);
+});
+
+function anchors(page: string): string[] {
+  const headings = readFileSync(join(root, page), 'utf8').match(/^#+ .*$/gm) ?? [];
+  return headings.map((heading) =>
+    heading
+      .replace(/^#+ /, '')
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
