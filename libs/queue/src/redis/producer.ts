@@ -125,7 +125,7 @@ export class RedisProducer implements Producer {
     }
     if (!atomic || !refused) return outcomes;
     const first = refused;
-    return outcomes.map((outcome) => (outcome.status === 'refused' ? outcome : first));
+    return outcomes.map((outcome) => (outcome.status === 'accepted' ? first : outcome));
   }
 }
 

@@ -53,25 +53,30 @@ local function object(index, code, key, record)
 end
 
 if atomic == '1' then
+  local refused = false
   for i = first_each, #ARGV, 7 do
     local key, priority, idempotency, fingerprint, body = ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
-    local code, first = objection_of_idempotency(idempotency, fingerprint)
+    local code, first, record = objection_of_idempotency(idempotency, fingerprint)
     if not code then
-      code, first = objection_of_key(key, priority, body)
+      code, first, record = objection_of_key(key, priority, body)
     end
-    if code and code ~= 'replayed' then
-      object((i - first_each) / 7, code, first, '')
-    elseif not code then
+    if not code then
       bodies[key] = priority .. body
       if idempotency ~= '' then
         used[idempotency] = fingerprint .. ' ' .. key
       end
+    elseif code ~= 'replayed' then
+      refused = true
+      object((i - first_each) / 7, code, first, '')
+    elseif record ~= '' then
+      -- What an earlier call stored stays stored, whatever becomes of this one.
+      object((i - first_each) / 7, code, first, record)
     end
   end
-  if #reply > 1 then
+  if refused then
     return reply
   end
-  bodies, used = {}, {}
+  bodies, used, reply = {}, {}, { now_ms }
 end
 
 local lanes, journal = {}, {}
