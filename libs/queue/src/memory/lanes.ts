@@ -59,7 +59,7 @@ class Ring {
   readonly #members = new Map<string, { lane: TaskRecord[]; time: number }>();
   /** Virtual times at which tenants left that are ahead of the ring: coming back must gain them nothing. */
   readonly #resting = new Map<string, number>();
-  /** Virtual time of the tenant chosen last. Who joins starts here: being idle earns nothing either. */
+  /** Virtual time at which the task served last started. Who joins starts here: being idle earns nothing either. */
   #time = 0;
 
   get isEmpty(): boolean {
@@ -97,13 +97,13 @@ class Ring {
     const [tenant, member] = first;
     const step = 1 / weightOf(tenant);
     const end = second ? second[1].time : Infinity;
-    this.#time = member.time;
     const served: TaskRecord[] = [];
     do {
       const record = member.lane.shift();
       if (!record) break;
       if (!admit(record)) continue;
       served.push(record);
+      this.#time = member.time;
       member.time += step;
     } while (served.length < max && member.time < end);
     this.#leaveIfEmpty(tenant);

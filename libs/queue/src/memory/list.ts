@@ -2,7 +2,7 @@ import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { ListQuery, TaskPage } from '../core/ports.js';
 import { isTerminal } from '../core/task.js';
-import { checkCount } from './checks.js';
+import { checkCount } from '../core/checks.js';
 import { compareText, type QueueState } from './queue-state.js';
 import { viewTask, type TaskRecord } from './record.js';
 

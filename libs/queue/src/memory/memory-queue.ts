@@ -22,7 +22,13 @@ import type {
 } from '../core/ports.js';
 import { isTerminal, type LogLine, type QueueName, type Task, type TaskId } from '../core/task.js';
 import { Bells } from './bells.js';
-import { checkCount, checkExtension, checkLeaseMs, checkLeaseRequest, checkSettlement } from './checks.js';
+import {
+  checkCount,
+  checkExtension,
+  checkLeaseMs,
+  checkLeaseRequest,
+  checkSettlement,
+} from '../core/checks.js';
 import { Endings } from './endings.js';
 import { enqueue } from './enqueue.js';
 import { lease } from './lease.js';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { checkExtension, checkLeaseMs, checkLeaseRequest, checkSettlement } from '../core/checks.js';
 import { type ErrorCode, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId, taskId } from '../core/names.js';
-import { checkRetry } from '../core/new-task.js';
 import type {
   Consumer,
   Extension,
@@ -53,7 +53,7 @@ export class RedisConsumer implements Consumer {
   ) {}
 
   async lease(given: LeaseRequest): Promise<Lease> {
-    const request = checkLease(given);
+    const request = identified(given);
     const [, ...reply] = (await this.scripts.run(leaseScript, request.queue, {
       ...leaseArguments(request),
       ...BOUNDS,
@@ -66,7 +66,7 @@ export class RedisConsumer implements Consumer {
     next?: LeaseRequest,
   ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }> {
     for (const settlement of settlements) checkSettlement(settlement);
-    const request = next && checkLease(next);
+    const request = next && identified(next);
     const groups = groupByQueue(settlements.map(({ id }) => id));
     const outcomes: SettleOutcome[] = Array.from({ length: settlements.length });
     let lease: Lease | undefined;
@@ -89,7 +89,7 @@ export class RedisConsumer implements Consumer {
 
   async extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]> {
     checkLeaseMs(leaseMs);
-    for (const { progress } of extensions) checkBytes('/progress', progress, LIMITS.progressBytesMax);
+    for (const extension of extensions) checkExtension(extension);
     const outcomes: ExtendOutcome[] = Array.from({ length: extensions.length });
     await Promise.all(
       [...groupByQueue(extensions.map(({ id }) => id))].map(async ([queue, members]) => {
@@ -182,42 +182,10 @@ export class RedisConsumer implements Consumer {
 
 type Request = LeaseRequest & { requestId: string };
 
-function checkLease(request: LeaseRequest): Request {
-  checkName('queue', request.queue, '/queue');
-  checkName('workerId', request.workerId, '/workerId');
-  checkLeaseMs(request.leaseMs);
-  if (!Number.isInteger(request.max) || request.max < 0 || request.max > LIMITS.leaseTasksMax) {
-    throw invalid('/max', `must be an integer from 0 to ${LIMITS.leaseTasksMax}`);
-  }
-  if (request.requestId !== undefined) checkName('key', request.requestId, '/requestId');
+function identified(request: LeaseRequest): Request {
+  checkLeaseRequest(request);
   // 128 bits: nobody guesses the token of somebody else's lease.
   return { ...request, requestId: request.requestId ?? randomBytes(16).toString('base64url') };
-}
-
-function checkLeaseMs(leaseMs: number): void {
-  if (Number.isInteger(leaseMs) && leaseMs >= LIMITS.leaseMsMin && leaseMs <= LIMITS.leaseMsMax) return;
-  throw invalid('/leaseDuration', `must be an integer from ${LIMITS.leaseMsMin} to ${LIMITS.leaseMsMax} ms`);
-}
-
-function checkSettlement(settlement: Settlement): void {
-  splitTaskId(settlement.id);
-  if (settlement.action === 'complete') checkBytes('/result', settlement.result, LIMITS.resultBytesMax);
-  if (settlement.action !== 'fail') return;
-  if (settlement.defaultRetry) checkRetry(settlement.defaultRetry);
-  const { retryInMs } = settlement;
-  if (retryInMs === undefined) return;
-  if (!Number.isInteger(retryInMs) || retryInMs < 0 || retryInMs > LIMITS.retryDelayMsMax) {
-    throw invalid('/retryIn', `must be an integer from 0 to ${LIMITS.retryDelayMsMax} ms`);
-  }
-}
-
-function checkBytes(pointer: string, text: string | undefined, max: number): void {
-  if (text === undefined || Buffer.byteLength(text) <= max) return;
-  throw invalid(pointer, `must not be longer than ${max} bytes of JSON`);
-}
-
-function invalid(pointer: string, rule: string): QueueError {
-  return new QueueError('invalid-request', { message: `${pointer.slice(1)} ${rule}.`, pointer });
 }
 
 function leaseArguments({ workerId, requestId, max, leaseMs }: Request) {

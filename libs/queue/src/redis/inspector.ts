@@ -1,3 +1,4 @@
+import { checkCount } from '../core/checks.js';
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId } from '../core/names.js';
@@ -78,12 +79,7 @@ export class RedisInspector implements Inspector {
 
   async list(query: ListQuery): Promise<TaskPage> {
     checkName('queue', query.queue, '/queue');
-    if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > LIMITS.listLimitMax) {
-      throw new QueueError('invalid-request', {
-        message: `limit must be an integer from 1 to ${LIMITS.listLimitMax}.`,
-        pointer: '/limit',
-      });
-    }
+    checkCount('/limit', query.limit, 1, LIMITS.listLimitMax);
     const [score, member] = decodeCursor(query);
     const [more, lastScore, lastMember, ...rows] = (await this.scripts.run(listScript, query.queue, {
       source: LIST_SOURCES[query.state ?? 'any'],

@@ -1,3 +1,4 @@
+import { checkCount } from '../core/checks.js';
 import { type ErrorCode, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId } from '../core/names.js';
@@ -30,12 +31,7 @@ export class RedisOperator implements Operator {
   async setWeight(queue: QueueName, tenant: string, weight: number): Promise<void> {
     checkName('queue', queue, '/queue');
     checkName('tenant', tenant, '/tenant');
-    if (!Number.isInteger(weight) || weight < 1 || weight > LIMITS.weightMax) {
-      throw new QueueError('invalid-request', {
-        message: `weight must be an integer from 1 to ${LIMITS.weightMax}.`,
-        pointer: '/weight',
-      });
-    }
+    checkCount('/weight', weight, 1, LIMITS.weightMax);
     const key = queueKey(this.prefix, queue, 'weights');
     await this.scripts.patiently(() =>
       weight === 1 ? this.client.hdel(key, tenant) : this.client.hset(key, tenant, weight),

@@ -103,14 +103,14 @@ local function take(context, worker, request, max, lease_ms, reply)
     -- Entries of tasks that have moved on cost a look each; a call looks at a bounded number.
     local looks = max * 2 + 200
     for priority = 6, 1, -1 do
-      local ring, turns, virtual = keys.ring .. priority, 0, nil
+      local ring, turns, reached = keys.ring .. priority, 0, nil
       while #taken < max and looks > 0 do
         local low = redis.call('ZRANGE', ring, 0, 1, 'WITHSCORES')
         local tenant = low[1]
         if not tenant then
           break
         end
-        virtual = tonumber(low[2])
+        local virtual = tonumber(low[2])
         local weight = weighted and tonumber(redis.call('HGET', keys.weights, tenant) or '1') or 1
         local want = turn_length(virtual, weight, low[4], max - #taken)
         local entries = redis.call('LPOP', keys.lane .. priority .. ':' .. tenant, math.min(want, looks)) or {}
@@ -138,10 +138,15 @@ local function take(context, worker, request, max, lease_ms, reply)
             redis.call('ZADD', keys.resting .. priority, finish_tag, tenant)
           end
         end
+        if served > 0 then
+          -- The ring is where the task served last started, not where its tenant's turn did: what a tenant takes
+          -- while alone must not make it wait once others come.
+          reached = advance(virtual, weight, served - 1)
+        end
       end
-      if virtual then
-        redis.call('HSET', keys.meta, 'v' .. priority, string.format('%.17g', virtual))
-        forget_rested(keys, priority, virtual, turns + 20)
+      if reached then
+        redis.call('HSET', keys.meta, 'v' .. priority, string.format('%.17g', reached))
+        forget_rested(keys, priority, reached, turns + 20)
       end
     end
     call_each('ZADD', keys.leases, deadlines)

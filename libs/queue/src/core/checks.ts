@@ -1,8 +1,8 @@
-import { QueueError } from '../core/errors.js';
-import { LIMITS } from '../core/limits.js';
-import { checkName } from '../core/names.js';
-import { checkRetry } from '../core/new-task.js';
-import type { Extension, LeaseRequest, Settlement } from '../core/ports.js';
+import { QueueError } from './errors.js';
+import { LIMITS } from './limits.js';
+import { checkName } from './names.js';
+import { checkRetry } from './new-task.js';
+import type { Extension, LeaseRequest, Settlement } from './ports.js';
 
 /* What requests other than submissions must be like. All throw QueueError of kind `invalid`. */
 
@@ -10,6 +10,8 @@ export function checkLeaseRequest(request: LeaseRequest): void {
   checkName('queue', request.queue, '/queue');
   checkName('workerId', request.workerId, '/workerId');
   checkCount('/max', request.max, 0, LIMITS.leaseTasksMax);
+  // Tokens and the memory of the request are built from it.
+  if (request.requestId !== undefined) checkName('key', request.requestId, '/requestId');
   checkLeaseMs(request.leaseMs);
 }
 
