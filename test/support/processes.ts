@@ -70,7 +70,7 @@ async function startApp(app: 'api' | 'worker', url: string, env: NodeJS.ProcessE
       for (const listener of listeners) listener(line);
     });
   }
-  const process_: AppProcess = {
+  const appProcess: AppProcess = {
     url,
     pid: child.pid!,
     lines,
@@ -96,7 +96,7 @@ async function startApp(app: 'api' | 'worker', url: string, env: NodeJS.ProcessE
   };
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${app} ended with ${child.exitCode}:\n${lines.join('\n')}`);
-    if (await isReady(url)) return process_;
+    if (await isReady(url)) return appProcess;
     await delay(25);
   }
 }

@@ -145,7 +145,7 @@ function contentOf(task: NewTask): string {
     priority,
     payload,
     tags,
-    Object.entries(metadata).sort(),
+    Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)),
     retry && [retry.maxAttempts, retry.backoff, retry.delayMs, retry.maxDelayMs, retry.jitter],
     timeoutMs,
     delayMs,

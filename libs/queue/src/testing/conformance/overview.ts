@@ -184,14 +184,8 @@ export function describeOverview(setup: Setup): void {
     it('are listed by name once they had a task, in pages', async () => {
       const names = ['b', 'a', 'C', 'a.1', 'a-1', '_', '9'].map((suffix) => `${subject.name}.${suffix}`);
       await subject.add(...names.map((queue) => ({ queue })), ...names.map((queue) => ({ queue })));
-      const { lease, setWeight } = subject.queue;
-      await lease.call(subject.queue, {
-        queue: `${subject.name}.leased`,
-        workerId: 'w',
-        max: 1,
-        leaseMs: 5_000,
-      });
-      await setWeight.call(subject.queue, `${subject.name}.weighted`, 'a', 2);
+      await subject.lease(1, { queue: `${subject.name}.leased` });
+      await subject.queue.setWeight(`${subject.name}.weighted`, 'a', 2);
       for (const limit of [1, 2, 100]) {
         const found: string[] = [];
         let cursor: string | undefined;
