@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createRedisQueue, QueueError, type Queue } from '@app/queue';
+import { createRedisQueue, meterQueue, openQueue } from '@app/queue';
 import {
   createLogger,
+  createMetrics,
   describeRedis,
   main,
   onShutdown,
@@ -9,19 +10,23 @@ import {
   readSettings,
   redisSettings,
   showHostPort,
-  type Logger,
 } from '@app/runtime';
 import { apiSettings, requiredKeys } from './api.settings.js';
 import { createApi } from './create-api.js';
 
-const REOPEN_MS = 1_000;
+const STORE_PATIENCE_MS = 2_000;
 
 await main('api', async () => {
   const settings = readSettings({ process: processSettings, redis: redisSettings, api: apiSettings });
   const log = createLogger({ name: 'api', level: settings.process.logLevel });
   const { keyPrefix, allowUnsafe, ...address } = settings.redis;
-  const queue = createRedisQueue({ address, keyPrefix, allowUnsafe, logger: log });
-  const api = await createApi(queue, settings.api, { log });
+  const metrics = createMetrics();
+  const operations = metrics.histogram('queue_operation_duration_seconds');
+  const queue = meterQueue(
+    createRedisQueue({ address, keyPrefix, allowUnsafe, logger: log }),
+    (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
+  );
+  const api = await createApi(queue, settings.api, { log, metrics });
   const shutdown = onShutdown(
     [
       { name: 'http', run: () => api.close() },
@@ -30,7 +35,12 @@ await main('api', async () => {
     { log, deadlineMs: settings.api.shutdownTimeoutMs },
   );
 
-  const isOpen = await open(queue, log);
+  const opened = openQueue(queue, {
+    givenUp: () => shutdown.begun,
+    onAway: (error) => log.warn({ err: error }, 'the store is away; requests are answered 503'),
+  });
+  // Without a store there is an answer too, and it is better than a refused connection.
+  await Promise.race([opened, delay(STORE_PATIENCE_MS, undefined, { ref: false })]);
   await api.listen({ port: settings.api.port, host: settings.api.host });
   log.info(
     { url: await api.getUrl(), redis: describeRedis(settings.redis) },
@@ -38,17 +48,5 @@ await main('api', async () => {
       ? 'listening; requests need an API key'
       : `listening on ${showHostPort(settings.api)} without authentication: no API key is configured or FAIRLANE_AUTH is off`,
   );
-  while (!shutdown.begun && !isOpen && !(await open(queue, log))) await delay(REOPEN_MS);
+  await opened;
 });
-
-/** False where the store is away: requests are answered 503 until it is back. An unfit store ends the process. */
-async function open(queue: Queue, log: Logger): Promise<boolean> {
-  try {
-    await queue.open();
-    return true;
-  } catch (error) {
-    if (!(error instanceof QueueError) || error.kind !== 'unavailable') throw error;
-    log.warn({ err: error }, 'the store is away; trying again');
-    return false;
-  }
-}

@@ -1,7 +1,6 @@
 import 'reflect-metadata';
-import { setTimeout as delay } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
-import { createRedisQueue, QueueError, type Queue } from '@app/queue';
+import { createRedisQueue, meterQueue, openQueue } from '@app/queue';
 import {
   createHealthServer,
   createLogger,
@@ -13,7 +12,6 @@ import {
   processSettings,
   readSettings,
   redisSettings,
-  type Logger,
 } from '@app/runtime';
 import { findHandlers } from './handlers/find-handlers.js';
 import { HandlersModule } from './handlers/handlers.module.js';
@@ -21,7 +19,6 @@ import { Worker } from './worker.js';
 import { WorkerModule } from './worker.module.js';
 import { apiVariables, workerSettings } from './worker.settings.js';
 
-const REOPEN_MS = 1_000;
 /** What a shutdown may take beside draining: graces, last settlements, closing. */
 const SHUTDOWN_EXTRA_MS = 15_000;
 
@@ -39,7 +36,11 @@ await main('worker', async () => {
   });
   const handlers = findHandlers(app, HandlersModule);
   const { keyPrefix, allowUnsafe, ...address } = settings.redis;
-  const queue = createRedisQueue({ address, keyPrefix, allowUnsafe, logger: log });
+  const operations = metrics.histogram('queue_operation_duration_seconds');
+  const queue = meterQueue(
+    createRedisQueue({ address, keyPrefix, allowUnsafe, logger: log }),
+    (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
+  );
   const worker = new Worker({ queue, handlers, settings: settings.worker, log, metrics });
   const health = createHealthServer({ ready: worker.readiness(), metrics, log });
   const shutdown = onShutdown(
@@ -62,18 +63,9 @@ await main('worker', async () => {
     { redis: describeRedis(settings.redis), health: `http://${host}:${await health.listen(port, host)}` },
     'starting',
   );
-  while (!shutdown.begun && !(await open(queue, log))) await delay(REOPEN_MS);
+  await openQueue(queue, {
+    givenUp: () => shutdown.begun,
+    onAway: (error) => log.warn({ err: error }, 'the store is away; trying again'),
+  });
   if (!shutdown.begun) worker.start();
 });
-
-/** False where the store is away. An unfit store ends the process. */
-async function open(queue: Queue, log: Logger): Promise<boolean> {
-  try {
-    await queue.open();
-    return true;
-  } catch (error) {
-    if (!(error instanceof QueueError) || error.kind !== 'unavailable') throw error;
-    log.warn({ err: error }, 'the store is away; trying again');
-    return false;
-  }
-}

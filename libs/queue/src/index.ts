@@ -18,3 +18,5 @@ export { Runner, type RunnerOptions } from './worker/runner.js';
 export { Chores, type ChoresOptions } from './chores/chores.js';
 export { createRedisQueue, type RedisQueueOptions } from './redis/redis-queue.js';
 export type { Logger, RedisAddress } from './redis/connection.js';
+export { openQueue } from './open-queue.js';
+export { meterQueue, type ObserveOperation } from './metered-queue.js';

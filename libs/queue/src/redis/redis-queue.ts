@@ -108,17 +108,19 @@ const OPEN_MS = 10_000;
 
 function connect(client: Client): Promise<void> {
   return new Promise((resolve, reject) => {
-    let reason: unknown;
-    const timer = setTimeout(() => reject(reason ?? new Error('no connection')), OPEN_MS);
-    client.on('error', (error: unknown) => {
+    let reason: unknown = new Error('no connection');
+    const timer = setTimeout(() => finish(reason), OPEN_MS);
+    const onError = (error: unknown) => {
       reason = error;
-    });
-    client.once('ready', () => {
+    };
+    const onReady = () => finish();
+    function finish(error?: unknown): void {
       clearTimeout(timer);
-      resolve();
-    });
-    client.connect().catch((error: unknown) => {
-      reason = error;
-    });
+      client.off('error', onError).off('ready', onReady);
+      if (error === undefined) resolve();
+      else reject(error as Error);
+    }
+    client.on('error', onError).on('ready', onReady);
+    client.connect().catch(onError);
   });
 }
