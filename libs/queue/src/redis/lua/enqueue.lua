@@ -80,6 +80,7 @@ if atomic == '1' then
 end
 
 local lanes, journal = {}, {}
+local stamp = context.stamp
 for i = first_each, #ARGV, 7 do
   local key, priority, due, ttl, idempotency, fingerprint, body =
     ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
@@ -93,7 +94,7 @@ for i = first_each, #ARGV, 7 do
   end
   -- Most keys are new: one command both looks and stores.
   if not code
-    and not redis.call('SET', keys.task .. key, '1\31' .. priority .. '\31' .. now_ms .. '\31' .. expires .. '\31' .. body, 'NX') then
+    and not redis.call('SET', keys.task .. key, '1\31' .. priority .. '\31' .. stamp .. '\31' .. expires .. '\31' .. body, 'NX') then
     code, first, record = objection_of_key(key, priority, body)
   end
   if code then
@@ -109,10 +110,10 @@ for i = first_each, #ARGV, 7 do
     if due_ms > now_ms then
       redis.call('HSET', keys.state .. key, 'state', 'scheduled', 'due', due_ms)
       add_due(context, key, due_ms)
-      record_move(context, priority, type, '-', 'scheduled', key, 0)
+      record_move(context, priority, type, '-', 'scheduled', key, '0')
     else
-      add_to_lane(lanes, priority, tenant, now_ms .. '~' .. key)
-      record_move(context, priority, type, '-', 'pending', key, 0)
+      add_to_lane(lanes, priority, tenant, stamp .. '~' .. key)
+      record_move(context, priority, type, '-', 'pending', key, '0')
     end
     journal[#journal + 1] = key
   end

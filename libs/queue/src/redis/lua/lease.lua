@@ -12,6 +12,6 @@
 
 local context = new_context(keys, read_clock(now))
 local reply = { context.now }
-take(context, worker, request, tonumber(max), tonumber(lease_ms), reply)
+take(context, worker, request, tonumber(max), lease_ms, reply)
 write_context(context, events_kept, minute_kept_ms)
 return reply

@@ -116,7 +116,7 @@ end
 call_each('ZREM', keys.leases, context.unleased)
 context.unleased = {}
 if max ~= '' then
-  take(context, worker, request, tonumber(max), tonumber(lease_ms), reply)
+  take(context, worker, request, tonumber(max), lease_ms, reply)
 end
 write_context(context, events_kept, minute_kept_ms)
 return reply

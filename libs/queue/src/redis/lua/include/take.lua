@@ -24,7 +24,7 @@ local function retake(context, request, earlier, reply)
 end
 
 -- Starts the task of a lane's entry, or says false where the entry no longer stands for a pending task.
-local function start(context, entry, priority, worker, token, lease_ms, reply)
+local function start(context, entry, priority, worker, token, lease_ms, deadline, reply)
   local keys, now = context.keys, context.now
   local since = since_of(entry)
   local key = string.sub(entry, #since + 2)
@@ -52,13 +52,13 @@ local function start(context, entry, priority, worker, token, lease_ms, reply)
   end
   local attempt = (state[3] or 0) + 1
   redis.call('HSET', state_key, 'state', 'running', 'since', since, 'attempt', attempt, 'token', token,
-    'worker', worker, 'started', now, 'lease', lease_ms)
+    'worker', worker, 'started', context.stamp, 'lease', lease_ms)
   if state[6] then
     -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
     redis.call('HSET', state_key, 'settled', state[6])
   end
   record_move(context, priority, type, 'pending', 'running', key, attempt)
-  append_task(keys, reply, key, record, attempt, state[4] or '0', state[5] or '0', token, now + lease_ms)
+  append_task(keys, reply, key, record, attempt, state[4] or '0', state[5] or '0', token, deadline)
   return key
 end
 
@@ -96,6 +96,7 @@ local function take(context, worker, request, max, lease_ms, reply)
   promote_due(context, 100)
   local earlier = max > 0 and redis.call('GET', keys.asked .. worker)
   local tasks, taken, deadlines = {}, {}, {}
+  local deadline = string.format('%.0f', now + lease_ms)
   if earlier and string.sub(earlier, 1, #request + 1) == request .. ' ' then
     retake(context, request, earlier, tasks)
   elseif max > 0 then
@@ -116,11 +117,12 @@ local function take(context, worker, request, max, lease_ms, reply)
         local entries = redis.call('LPOP', keys.lane .. priority .. ':' .. tenant, math.min(want, looks)) or {}
         local served = 0
         for _, entry in ipairs(entries) do
-          local key = start(context, entry, priority, worker, request .. '.' .. #taken, lease_ms, tasks)
+          local key = start(context, entry, priority, worker, request .. '.' .. #taken, lease_ms, deadline,
+            tasks)
           if key then
             served = served + 1
             taken[#taken + 1] = key
-            deadlines[#deadlines + 1] = now + lease_ms
+            deadlines[#deadlines + 1] = deadline
             deadlines[#deadlines + 1] = key
           end
         end
