@@ -1,3 +1,4 @@
+import type { QueueError } from '../core/errors.js';
 import { LIMITS, RETENTION } from '../core/limits.js';
 import { checkName } from '../core/names.js';
 import type { ChoreResult, Maintainer } from '../core/ports.js';
@@ -50,10 +51,15 @@ export class RedisMaintainer implements Maintainer {
   async electForChores(holder: string, ttlMs: number): Promise<boolean> {
     checkName('workerId', holder, '/holder');
     const key = globalKey(this.prefix, 'chores');
-    return this.scripts.patiently(async () => {
+    const elected = this.scripts.patiently(async () => {
       const present = await this.client.set(key, holder, 'PX', ttlMs, 'NX', 'GET');
       if (present === holder) await this.client.pexpire(key, ttlMs);
       return present === null || present === holder;
+    });
+    return elected.catch((error: QueueError) => {
+      // A full store takes no election, and needs its chores most: then everybody does them.
+      if (error.kind === 'full') return true;
+      throw error;
     });
   }
 }

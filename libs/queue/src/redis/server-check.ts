@@ -55,7 +55,8 @@ function checkEviction(info: ReadonlyMap<string, string>, allowUnsafe: boolean, 
 
 async function checkDataVersion(client: Client, prefix: string): Promise<void> {
   const key = globalKey(prefix, 'version');
-  await client.set(key, DATA_VERSION, 'NX');
+  // Looked at first: a full store takes no write, and is when processes must be able to start and finish its tasks.
+  if ((await client.get(key)) === null) await client.set(key, DATA_VERSION, 'NX');
   const stored = Number(await client.get(key));
   if (stored <= DATA_VERSION && stored >= DATA_VERSION - 1) return;
   throw unsuitable(
