@@ -7,6 +7,7 @@ import { transformSync } from '@swc/core';
 
 const REDIS = 'libs/queue/src/redis';
 const { QUEUE_KEYS, GLOBAL_KEYS } = await importTypeScript(`${REDIS}/keys.ts`);
+const { LIMITS } = await importTypeScript('libs/queue/src/core/limits.ts');
 
 const generated = {
   [`${REDIS}/scripts.generated.ts`]: renderScripts(),
@@ -67,7 +68,11 @@ function renderScript(folder, file) {
     (include) => split(readFileSync(join(folder, 'include', `${include}.lua`), 'utf8')).body,
   );
   const args = header.filter(([word]) => word === 'arg').map(([, rest]) => rest.split(/\s+/)[0]);
-  const code = [...includes, body].join('\n');
+  const code = [...includes, body].join('\n').replace(/\blimits\.(\w+)/g, (_, limit) => {
+    if (LIMITS[limit] === undefined)
+      throw new Error(`${file} uses limits.${limit}, which limits.ts does not know`);
+    return LIMITS[limit];
+  });
   const used = [...new Set([...code.matchAll(/\bkeys\.(\w+)/g)].map((match) => match[1]))].sort();
   for (const key of used) {
     if (!QUEUE_KEYS[key]) throw new Error(`${file} uses keys.${key}, which keys.ts does not know`);

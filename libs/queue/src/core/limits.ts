@@ -65,6 +65,7 @@ export const LIMITS = {
   /** How far a follower can fall behind before it must re-read, in script calls. */
   eventsKept: 2_000,
   minuteBucketsKeptMs: 2 * HOUR_MS,
+  minutesShown: 60,
 } as const;
 
 /** What finished tasks a queue keeps. The oldest go first, whichever bound is reached. */

@@ -1,7 +1,7 @@
+import { LIMITS } from '../core/limits.js';
 import { MINUTE_EVENTS, type MinuteCounts, type MinuteEvent } from '../core/ports.js';
 
 const MINUTE_MS = 60_000;
-const MINUTES_SHOWN = 60;
 
 /** What happened in each of the latest minutes. */
 export class Minutes {
@@ -17,7 +17,7 @@ export class Minutes {
   /** Newest first, this minute included; only those in which something happened. */
   latest(now: number): MinuteCounts[] {
     const newest = startOfMinute(now);
-    const oldest = newest - (MINUTES_SHOWN - 1) * MINUTE_MS;
+    const oldest = newest - (LIMITS.minutesShown - 1) * MINUTE_MS;
     return [...this.#buckets.values()]
       .filter(({ at }) => at >= oldest && at <= newest)
       .sort((a, b) => b.at - a.at)

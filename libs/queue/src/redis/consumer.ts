@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { checkExtension, checkLeaseMs, checkLeaseRequest, checkSettlement } from '../core/checks.js';
 import { type ErrorCode, QueueError } from '../core/errors.js';
-import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId, taskId } from '../core/names.js';
 import type {
   Consumer,
@@ -24,8 +23,6 @@ import type { ScriptRunner } from './script-runner.js';
 import { extendScript, leaseScript, settleScript } from './scripts.generated.js';
 import type { WakeSource } from './wake-listener.js';
 
-const BOUNDS = { events_kept: LIMITS.eventsKept, minute_kept_ms: LIMITS.minuteBucketsKeptMs };
-const REPORT_BOUNDS = { errors_kept: LIMITS.errorsKept, logs_kept: LIMITS.logLinesKept };
 /** The arguments of settle.lua that ask for no next lease. */
 const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '' };
 /** Values per leased task in the reply of take.lua. */
@@ -54,10 +51,10 @@ export class RedisConsumer implements Consumer {
 
   async lease(given: LeaseRequest): Promise<Lease> {
     const request = identified(given);
-    const [, ...reply] = (await this.scripts.run(leaseScript, request.queue, {
-      ...leaseArguments(request),
-      ...BOUNDS,
-    })) as [number, ...LeaseReply];
+    const [, ...reply] = (await this.scripts.run(leaseScript, request.queue, leaseArguments(request))) as [
+      number,
+      ...LeaseReply,
+    ];
     return decodeLease(request.queue, reply);
   }
 
@@ -144,8 +141,6 @@ export class RedisConsumer implements Consumer {
       queue,
       {
         ...(request ? leaseArguments(request) : NO_LEASE),
-        ...REPORT_BOUNDS,
-        ...BOUNDS,
         settlements: settlements.length,
       },
       each,
@@ -164,12 +159,9 @@ export class RedisConsumer implements Consumer {
       const lines = storedLines(logs);
       return [splitTaskId(id).key, leaseToken, progress ?? '', lines.length, ...lines];
     });
-    const reply = (await this.scripts.run(
-      extendScript,
-      queue,
-      { lease_ms: leaseMs, logs_kept: LIMITS.logLinesKept },
-      each,
-    )) as (string | number)[];
+    const reply = (await this.scripts.run(extendScript, queue, { lease_ms: leaseMs }, each)) as (
+      string | number
+    )[];
     return extensions.map(({ id }, i): ExtendOutcome => {
       const [code, deadline, cancel] = reply.slice(i * 3, i * 3 + 3);
       if (code === 'extended') {

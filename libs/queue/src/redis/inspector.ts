@@ -31,7 +31,6 @@ import { decodeLogLine, decodeRow, type Row } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { getScript, listScript, overviewScript } from './scripts.generated.js';
 
-const MINUTES_SHOWN = 60;
 const PROBE_KEPT_MS = 60_000;
 
 /** Where a page of tasks is read from, by state. The journal has every task, so it serves where nothing better does. */
@@ -89,7 +88,6 @@ export class RedisInspector implements Inspector {
       tag: query.tag ?? '',
       newest: query.order === 'newest' ? 1 : 0,
       limit: query.limit,
-      examine: LIMITS.listExaminedMax,
       full: query.full ? 1 : 0,
       after_score: score,
       after_member: member,
@@ -112,10 +110,7 @@ export class RedisInspector implements Inspector {
     return Promise.all(
       queues.map(async (queue) => {
         checkName('queue', queue, '/queue');
-        const reply = (await this.scripts.run(overviewScript, queue, {
-          types_max: LIMITS.typesShown,
-          minutes: MINUTES_SHOWN,
-        })) as OverviewReply | '';
+        const reply = (await this.scripts.run(overviewScript, queue, {})) as OverviewReply | '';
         return reply === '' ? undefined : decodeOverview(queue, reply);
       }),
     );

@@ -1,5 +1,5 @@
 import type { QueueError } from '../core/errors.js';
-import { LIMITS, RETENTION } from '../core/limits.js';
+import { RETENTION } from '../core/limits.js';
 import { checkName } from '../core/names.js';
 import type { ChoreResult, Maintainer } from '../core/ports.js';
 import { type QueueName, TERMINAL_STATES } from '../core/task.js';
@@ -8,35 +8,35 @@ import { globalKey } from './keys.js';
 import type { ScriptRunner } from './script-runner.js';
 import { promoteScript, pruneScript, reapScript } from './scripts.generated.js';
 
-const BOUNDS = { events_kept: LIMITS.eventsKept, minute_kept_ms: LIMITS.minuteBucketsKeptMs };
-/** Tasks one call moves: about 1 ms of Redis. */
-const SLICE = 100;
-/** Removing is cheaper than moving. */
-const PRUNE_SLICE = 500;
-
 export class RedisMaintainer implements Maintainer {
+  /**
+   * When this process last reaped each queue, by its monotonic clock. A sweep over thousands of queues may take longer
+   * than a gap; measured so, it is none.
+   */
+  private readonly reapedAt = new Map<QueueName, number>();
+
   constructor(
     private readonly client: Client,
     private readonly scripts: ScriptRunner,
     private readonly prefix: string,
-  ) {}
+  ) {
+    // Redis was away, so that nobody could extend: then the time between is a gap.
+    client.on('close', () => this.reapedAt.clear());
+  }
 
   async promote(queue: QueueName): Promise<ChoreResult> {
     checkName('queue', queue, '/queue');
-    return decodeResult(await this.scripts.run(promoteScript, queue, { ...BOUNDS, limit: SLICE }));
+    return decodeResult(await this.scripts.run(promoteScript, queue, {}));
   }
 
   async reap(queue: QueueName): Promise<ChoreResult> {
     checkName('queue', queue, '/queue');
-    return decodeResult(
-      await this.scripts.run(reapScript, queue, {
-        ...BOUNDS,
-        limit: SLICE,
-        crashes_max: LIMITS.crashesMax,
-        gap_ms: LIMITS.reapGapMs,
-        errors_kept: LIMITS.errorsKept,
-      }),
-    );
+    const now = performance.now();
+    const reply = await this.scripts.run(reapScript, queue, {
+      between_ms: Math.round(now - (this.reapedAt.get(queue) ?? now)),
+    });
+    this.reapedAt.set(queue, now);
+    return decodeResult(reply);
   }
 
   async prune(queue: QueueName): Promise<ChoreResult> {
@@ -45,7 +45,7 @@ export class RedisMaintainer implements Maintainer {
       const { ageMsMax, tasksMax, bytesMax } = RETENTION[state];
       return [state, ageMsMax, tasksMax, bytesMax];
     });
-    return decodeResult(await this.scripts.run(pruneScript, queue, { ...BOUNDS, limit: PRUNE_SLICE }, each));
+    return decodeResult(await this.scripts.run(pruneScript, queue, {}, each));
   }
 
   async electForChores(holder: string, ttlMs: number): Promise<boolean> {

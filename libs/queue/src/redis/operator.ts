@@ -11,8 +11,6 @@ import { decodeRow, type Row } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { cancelScript, retryScript } from './scripts.generated.js';
 
-const BOUNDS = { events_kept: LIMITS.eventsKept, minute_kept_ms: LIMITS.minuteBucketsKeptMs };
-
 export class RedisOperator implements Operator {
   constructor(
     private readonly client: Client,
@@ -50,7 +48,7 @@ export class RedisOperator implements Operator {
     await Promise.all(
       [...groups].map(async ([queue, members]) => {
         const keys = members.map((index) => splitTaskId(ids[index]!).key);
-        const reply = (await this.scripts.run(script, queue, BOUNDS, keys)) as (string | Row)[];
+        const reply = (await this.scripts.run(script, queue, {}, keys)) as (string | Row)[];
         members.forEach((member, i) => {
           const [code, state, row] = reply.slice(i * 3, i * 3 + 3) as [string, TaskState, Row];
           const taskId = ids[member]!;

@@ -19,13 +19,6 @@ interface Submission {
   body: string;
 }
 
-/** Arguments of enqueue.lua that are the same for every call. */
-const BOUNDS = {
-  idempotency_ms: LIMITS.idempotencyMs,
-  events_kept: LIMITS.eventsKept,
-  minute_kept_ms: LIMITS.minuteBucketsKeptMs,
-};
-
 /** An index, a code, a key and a record for each task that was not stored. */
 const REFUSAL_WIDTH = 4;
 
@@ -105,7 +98,7 @@ export class RedisProducer implements Producer {
     const [now, ...refusals] = (await this.scripts.run(
       enqueueScript,
       queue,
-      { ...BOUNDS, atomic: atomic ? 1 : 0 },
+      { atomic: atomic ? 1 : 0 },
       each,
     )) as [number, ...(string | number)[]];
     const outcomes = submissions.map(({ task, key }): EnqueueOutcome => {

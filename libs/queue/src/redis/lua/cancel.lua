@@ -2,8 +2,6 @@
 --! flags allow-oom
 --! include clock context record lanes finish rows
 --! arg now
---! arg events_kept
---! arg minute_kept_ms
 --! each key
 --! reply for each: code, state before, row
 
@@ -35,5 +33,5 @@ for i = first_each, #ARGV do
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = code, state, code == 'done' and read_row(keys, key, true) or ''
 end
-write_context(context, events_kept, minute_kept_ms)
+write_context(context)
 return reply

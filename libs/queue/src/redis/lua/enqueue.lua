@@ -3,9 +3,6 @@
 --! include clock context record lanes due
 --! arg now              override of the clock, '' in production
 --! arg atomic           1 or 0
---! arg idempotency_ms   how long an idempotency key is remembered
---! arg events_kept
---! arg minute_kept_ms
 --! each key, priority, due ('' at once, d<ms> from now, a<ms> absolute), ttl ms or '', idempotency key or '', fingerprint, body (record.ts)
 --! reply now, then for each task that was not stored: index from 0, code, key, record
 
@@ -102,7 +99,7 @@ for i = first_each, #ARGV, 7 do
   else
     local tenant, type = string.match(body, '^%d+\31([^\31]*)\31([^\31]*)')
     if idempotency ~= '' then
-      redis.call('SET', keys.idempotency .. idempotency, fingerprint .. ' ' .. key, 'PX', idempotency_ms)
+      redis.call('SET', keys.idempotency .. idempotency, fingerprint .. ' ' .. key, 'PX', limits.idempotencyMs)
     end
     if expires ~= '' then
       redis.call('ZADD', keys.expiry, expires, key)
@@ -120,5 +117,5 @@ for i = first_each, #ARGV, 7 do
 end
 push_lanes(context, lanes)
 call_each('RPUSH', keys.journal, journal)
-write_context(context, events_kept, minute_kept_ms)
+write_context(context)
 return reply

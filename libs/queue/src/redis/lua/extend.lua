@@ -3,7 +3,6 @@
 --! include clock notes
 --! arg now
 --! arg lease_ms
---! arg logs_kept
 --! each key, token, progress or '', number of log lines, the lines
 --! reply for each: code, deadline, 1 where a cancel is requested
 
@@ -23,7 +22,7 @@ while i <= #ARGV do
     if progress ~= '' then
       redis.call('HSET', keys.state .. key, 'progress', progress)
     end
-    add_logs(keys, now_ms, key, state[5], ARGV, i + 4, lines, logs_kept)
+    add_logs(keys, now_ms, key, state[5], ARGV, i + 4, lines)
     reply[n + 1], reply[n + 2], reply[n + 3] = 'extended', deadline, state[4] and 1 or 0
   else
     local known = state[1] or redis.call('EXISTS', keys.task .. key) == 1

@@ -8,14 +8,13 @@
 --! arg tag
 --! arg newest           1 or 0
 --! arg limit
---! arg examine          look at no more than this
 --! arg full             1 or 0
 --! arg after_score      where the last page stopped, '' for the first: position in the journal, or score
 --! arg after_member     '' in the journal
 --! reply 1 where there may be more, score and member to go on after, then rows
 
 local reversed = newest == '1'
-local examine_max, limit_max = tonumber(examine), tonumber(limit)
+local examine_max, limit_max = limits.listExaminedMax, tonumber(limit)
 
 -- Pairs of score and key, from where the last page stopped.
 local function from_set(set_key)

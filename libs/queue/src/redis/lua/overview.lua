@@ -2,8 +2,6 @@
 --! flags no-writes
 --! include clock
 --! arg now
---! arg types_max
---! arg minutes
 --! reply '' where no task was ever submitted; else now, counts, types with their counts, oldest pending since or '', ms until the next due or '', minutes
 
 local now_ms = read_clock(now)
@@ -13,7 +11,7 @@ if #counts == 0 then
 end
 local states = { 'scheduled', 'pending', 'running', 'retrying', 'completed', 'failed', 'cancelled', 'expired' }
 local types = {}
-for _, type in ipairs(redis.call('ZRANGE', keys.types, 0, types_max - 1, 'REV')) do
+for _, type in ipairs(redis.call('ZRANGE', keys.types, 0, limits.typesShown - 1, 'REV')) do
   local fields = {}
   for i, state in ipairs(states) do
     fields[i] = state .. '|' .. type
@@ -30,7 +28,7 @@ end
 local due = redis.call('ZRANGE', keys.due, 0, 0, 'WITHSCORES')
 local this_minute = math.floor(now_ms / 60000)
 local buckets = {}
-for minute = this_minute, this_minute - minutes + 1, -1 do
+for minute = this_minute, this_minute - limits.minutesShown + 1, -1 do
   local events = redis.call('HGETALL', keys.minute .. minute)
   if #events > 0 then
     buckets[#buckets + 1] = { minute * 60000, events }

@@ -2,16 +2,13 @@
 --! flags allow-oom
 --! include clock context record lanes due finish
 --! arg now
---! arg limit            of each kind
---! arg events_kept
---! arg minute_kept_ms
 --! reply count, more (1 or 0), ms until the next due or expiring task or ''
 
 local context = new_context(keys, read_clock(now))
 local now_ms = context.now
-local promoted = promote_due(context, limit)
+local promoted = promote_due(context)
 
-local overdue = redis.call('ZRANGE', keys.expiry, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, limit)
+local overdue = redis.call('ZRANGE', keys.expiry, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, limits.choreTasksMax)
 for _, key in ipairs(overdue) do
   local priority, _, _, payload_bytes, tenant, type = read_head(keys.task .. key)
   if priority then
@@ -26,7 +23,7 @@ for _, key in ipairs(overdue) do
   end
 end
 call_each('ZREM', keys.expiry, overdue)
-write_context(context, events_kept, minute_kept_ms)
+write_context(context)
 
 local next_ms = next_due(context)
 local expiry = redis.call('ZRANGE', keys.expiry, 0, 0, 'WITHSCORES')
@@ -34,5 +31,5 @@ if expiry[2] then
   local wait = tonumber(expiry[2]) - now_ms
   next_ms = next_ms == '' and wait or math.min(next_ms, wait)
 end
-local more = promoted == tonumber(limit) or #overdue == tonumber(limit)
+local more = promoted == limits.choreTasksMax or #overdue == limits.choreTasksMax
 return { promoted + #overdue, more and 1 or 0, next_ms }

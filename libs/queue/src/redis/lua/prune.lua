@@ -2,14 +2,11 @@
 --! flags allow-oom
 --! include clock context record
 --! arg now
---! arg limit
---! arg events_kept
---! arg minute_kept_ms
 --! each terminal state, longest age in ms, most tasks, most bytes
 --! reply count, more (1 or 0)
 
 local context = new_context(keys, read_clock(now))
-local now_ms, left = context.now, tonumber(limit)
+local now_ms, left = context.now, limits.pruneTasksMax
 local removed = {}
 
 -- Returns the bytes that went.
@@ -19,7 +16,7 @@ local function remove(key, state)
   if not priority then
     return 0
   end
-  local bytes = payload_bytes + redis.call('STRLEN', keys.result .. key) + 300
+  local bytes = payload_bytes + redis.call('STRLEN', keys.result .. key) + limits.taskOverheadBytes
   redis.call('UNLINK', keys.task .. key, keys.state .. key, keys.result .. key, keys.errors .. key, keys.logs .. key)
   record_move(context, priority, type, state, '-', key)
   return bytes
@@ -50,7 +47,7 @@ for i = first_each, #ARGV, 4 do
   end
 end
 call_each('ZREM', keys.elders, removed)
-write_context(context, events_kept, minute_kept_ms)
+write_context(context)
 
 -- A task that lives long must not keep the journal of all that came after it: once half of the journal is
 -- waste, such a task moves to the elders.
@@ -60,7 +57,7 @@ for _, count in ipairs(redis.call('HVALS', keys.counts)) do
 end
 local wasteful = redis.call('LLEN', keys.journal) > 2 * live + 1000
 local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0)
-local heads = redis.call('LRANGE', keys.journal, 0, limit - 1)
+local heads = redis.call('LRANGE', keys.journal, 0, limits.pruneTasksMax - 1)
 local dropped = 0
 for _, key in ipairs(heads) do
   if redis.call('EXISTS', keys.task .. key) == 1 then
@@ -75,4 +72,4 @@ if dropped > 0 then
   redis.call('LTRIM', keys.journal, dropped, -1)
   redis.call('HSET', keys.meta, 'journal', position + dropped)
 end
-return { #removed, (left <= 0 or dropped == tonumber(limit)) and 1 or 0 }
+return { #removed, (left <= 0 or dropped == limits.pruneTasksMax) and 1 or 0 }

@@ -3,12 +3,7 @@
 --! flags allow-oom
 --! include clock context record lanes finish notes
 --! arg now
---! arg limit
---! arg crashes_max
---! arg gap_ms           longer without a reaper means: Redis was away, or its clock jumped
---! arg errors_kept
---! arg events_kept
---! arg minute_kept_ms
+--! arg between_ms       how long, by the caller's own measure, it has not reaped this queue, 0 where it does not know
 --! reply count, more (1 or 0), ms until the next deadline or ''
 
 local context = new_context(keys, read_clock(now))
@@ -18,7 +13,7 @@ local reaped_at, gap_at, rewound_at = tonumber(meta[1] or now_ms), tonumber(meta
 if now_ms < reaped_at then
   rewound_at = now_ms
 end
-if now_ms < reaped_at or now_ms - reaped_at > tonumber(gap_ms) then
+if now_ms < reaped_at or now_ms - reaped_at > between_ms + limits.reapGapMs then
   gap_at = now_ms
   redis.call('HSET', keys.meta, 'gapAt', gap_at)
 end
@@ -27,7 +22,7 @@ redis.call('HSET', keys.meta, 'reapedAt', now_ms)
 -- The clock went back: deadlines of before lie too far ahead. Seen from the far end, a slice at a time.
 if rewound_at then
   local clamped = 0
-  local furthest = redis.call('ZRANGE', keys.leases, 0, limit - 1, 'REV', 'WITHSCORES')
+  local furthest = redis.call('ZRANGE', keys.leases, 0, limits.choreTasksMax - 1, 'REV', 'WITHSCORES')
   for i = 1, #furthest, 2 do
     local lease_ms = tonumber(redis.call('HGET', keys.state .. furthest[i], 'lease') or 0)
     if tonumber(furthest[i + 1]) > now_ms + lease_ms then
@@ -35,14 +30,14 @@ if rewound_at then
       clamped = clamped + 1
     end
   end
-  if clamped == tonumber(limit) then
+  if clamped == limits.choreTasksMax then
     redis.call('HSET', keys.meta, 'rewoundAt', rewound_at)
   else
     redis.call('HDEL', keys.meta, 'rewoundAt')
   end
 end
 
-local lost = redis.call('ZRANGE', keys.leases, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+local lost = redis.call('ZRANGE', keys.leases, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, limits.choreTasksMax, 'WITHSCORES')
 local back, count = {}, 0
 for i = 1, #lost, 2 do
   local key, deadline = lost[i], tonumber(lost[i + 1])
@@ -57,7 +52,7 @@ for i = 1, #lost, 2 do
     local crashes = (state[3] or 0) + 1
     count = count + 1
     context.unleased[#context.unleased + 1] = key
-    add_error(keys, now_ms, key, state[2], state[5], '', errors_kept)
+    add_error(keys, now_ms, key, state[2], state[5], '')
     redis.call('HSET', state_key, 'crashes', crashes)
     -- Without its token nobody can settle this attempt any more; the one that settled before is again the last.
     if state[8] then
@@ -68,7 +63,7 @@ for i = 1, #lost, 2 do
     if state[4] then
       finish(context, key, 'cancelled', payload_bytes, 0)
       record_move(context, priority, type, 'running', 'cancelled', key, state[2])
-    elseif crashes >= tonumber(crashes_max) then
+    elseif crashes >= limits.crashesMax then
       finish(context, key, 'failed', payload_bytes, 0, 'reason', 'crashed')
       record_move(context, priority, type, 'running', 'failed', key, state[2])
     else
@@ -91,7 +86,7 @@ end
 if count > 0 then
   add_minute(context, 'crashed', count)
 end
-write_context(context, events_kept, minute_kept_ms)
+write_context(context)
 
 local head = redis.call('ZRANGE', keys.leases, 0, 0, 'WITHSCORES')
-return { count, #lost == limit * 2 and 1 or 0, head[2] and tonumber(head[2]) - now_ms or '' }
+return { count, #lost == limits.choreTasksMax * 2 and 1 or 0, head[2] and tonumber(head[2]) - now_ms or '' }

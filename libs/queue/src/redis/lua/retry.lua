@@ -2,8 +2,6 @@
 --! flags
 --! include clock context record lanes rows
 --! arg now
---! arg events_kept
---! arg minute_kept_ms
 --! each key
 --! reply for each: code, state before, row
 
@@ -20,7 +18,7 @@ for i = first_each, #ARGV do
     if state == 'failed' or state == 'cancelled' or state == 'expired' then
       code = 'done'
       redis.call('ZREM', keys.finished .. state, key)
-      redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -(payload_bytes + 300))
+      redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -(payload_bytes + limits.taskOverheadBytes))
       redis.call('HDEL', state_key, 'finished', 'reason', 'failures', 'crashes', 'cancel', 'due')
       local since = next_since(context.now, fields[3] or created)
       redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'retried', '1')
@@ -31,5 +29,5 @@ for i = first_each, #ARGV do
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = code, state, code == 'done' and read_row(keys, key, true) or ''
 end
-write_context(context, events_kept, minute_kept_ms)
+write_context(context)
 return reply

@@ -2,10 +2,6 @@
 --! flags allow-oom
 --! include clock context record lanes due finish retry notes take
 --! arg now
---! arg errors_kept
---! arg logs_kept
---! arg events_kept
---! arg minute_kept_ms
 --! arg worker           of the next lease; the five below are those of lease.lua
 --! arg request
 --! arg max              '' for no next lease
@@ -50,7 +46,7 @@ for _ = 1, settlements do
   else
     local priority, _, _, payload_bytes, tenant, type, policy = read_head(keys.task .. key)
     local attempt = state[5]
-    add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines, logs_kept)
+    add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines)
     if action == 'complete' then
       if body ~= '' then
         redis.call('SET', keys.result .. key, body)
@@ -75,7 +71,7 @@ for _ = 1, settlements do
       if policy == '' then
         policy = default_policy
       end
-      add_error(keys, now_ms, key, attempt, state[8], body, errors_kept)
+      add_error(keys, now_ms, key, attempt, state[8], body)
       redis.call('HSET', state_key, 'failures', failures)
       local reason
       if retryable == '0' then
@@ -118,5 +114,5 @@ context.unleased = {}
 if max ~= '' then
   take(context, worker, request, tonumber(max), lease_ms, reply)
 end
-write_context(context, events_kept, minute_kept_ms)
+write_context(context)
 return reply

@@ -72,14 +72,14 @@ local function write_counts(context)
   end
 end
 
-local function write_minute(context, kept_ms)
+local function write_minute(context)
   if next(context.minute) == nil then
     return
   end
   local key = context.keys.minute .. math.floor(context.now / 60000)
   for event, count in pairs(context.minute) do
     if redis.call('HINCRBY', key, event, count) == count then
-      redis.call('PEXPIRE', key, kept_ms)
+      redis.call('PEXPIRE', key, limits.minuteBucketsKeptMs)
     end
   end
 end
@@ -90,7 +90,7 @@ local function ring_wake(wake_key)
   end
 end
 
-local function write_context(context, events_kept, minute_kept_ms)
+local function write_context(context)
   local keys = context.keys
   call_each('ZREM', keys.leases, context.unleased)
   for state, members in pairs(context.finished) do
@@ -98,9 +98,9 @@ local function write_context(context, events_kept, minute_kept_ms)
     redis.call('HINCRBY', keys.meta, 'bytes:' .. state, context.bytes[state])
   end
   write_counts(context)
-  write_minute(context, minute_kept_ms)
+  write_minute(context)
   if #context.lines > 0 then
-    redis.call('XADD', keys.events, 'MAXLEN', '~', events_kept, '*', 't', table.concat(context.lines, '\n'))
+    redis.call('XADD', keys.events, 'MAXLEN', '~', limits.eventsKept, '*', 't', table.concat(context.lines, '\n'))
   end
   if context.wake then
     ring_wake(keys.wake)

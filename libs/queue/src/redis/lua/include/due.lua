@@ -12,10 +12,10 @@ local function next_due(context)
   return head[2] and tonumber(head[2]) - context.now or ''
 end
 
--- Makes at most `limit` due tasks pending, in order of due time; returns how many.
-local function promote_due(context, limit)
+-- Makes a bounded number of due tasks pending, in order of due time; returns how many.
+local function promote_due(context)
   local keys, now = context.keys, context.now
-  local due = redis.call('ZRANGE', keys.due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)
+  local due = redis.call('ZRANGE', keys.due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limits.choreTasksMax)
   if #due == 0 then
     return 0
   end

@@ -10,5 +10,5 @@ local function finish(context, key, state, payload_bytes, result_bytes, ...)
   end
   members[#members + 1] = context.stamp
   members[#members + 1] = key
-  context.bytes[state] = context.bytes[state] + payload_bytes + result_bytes + 300
+  context.bytes[state] = context.bytes[state] + payload_bytes + result_bytes + limits.taskOverheadBytes
 end

@@ -93,7 +93,7 @@ end
 -- many as it takes to be level with the next: the order is that of taking one at a time. Appends more, next due and the tasks to `reply`.
 local function take(context, worker, request, max, lease_ms, reply)
   local keys, now = context.keys, context.now
-  promote_due(context, 100)
+  promote_due(context)
   local earlier = max > 0 and redis.call('GET', keys.asked .. worker)
   local tasks, taken, deadlines = {}, {}, {}
   local deadline = string.format('%.0f', now + lease_ms)
