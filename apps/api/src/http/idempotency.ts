@@ -2,6 +2,16 @@ import { createHash } from 'node:crypto';
 import { NAME_PATTERNS, NAME_RULES } from '@app/queue';
 import { Problem } from './problem.js';
 
+/** The header as documented. */
+export const IDEMPOTENCY_HEADER = {
+  name: 'Idempotency-Key',
+  required: false,
+  description:
+    'Repeating a request with the same key and body answers as the first time, with `Idempotent-Replayed: true`; with another body it is refused. Remembered for 24 hours per queue. In a batch each task has the key with ":" and its number: its index from 0, or its line from 1.',
+  schema: { type: 'string' as const, maxLength: 128 },
+  example: '"order-42"',
+};
+
 /** What the `Idempotency-Key` header says, bare or quoted as the draft wants it. @throws Problem `malformed-header` */
 export function idempotencyKey(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
@@ -22,10 +32,10 @@ export function partKey(key: string, part: number): string {
   });
 }
 
-/** Equal for requests that mean the same: the order of an object's keys does not matter, everything else does. */
-export function fingerprint(method: string, path: string, body: unknown): string {
+/** Equal for submissions that mean the same: the order of an object's keys does not matter, everything else does. */
+export function fingerprint(task: unknown): string {
   return createHash('sha256')
-    .update(`${method}\n${path}\n${canonicalJson(body)}`)
+    .update(`POST\n/v1/tasks\n${canonicalJson(task)}`)
     .digest('base64url');
 }
 

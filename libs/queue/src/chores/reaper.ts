@@ -3,9 +3,9 @@ import type { Maintainer } from '../core/ports.js';
 import { Chore, type ChoreSurroundings } from './chore.js';
 
 /**
- * Takes the leases of workers that fell silent, so that their tasks go to others. A queue that is not visited for
- * `LIMITS.reapGapMs` counts as having been out of reach and its leases are prolonged, so with many queues the sweep
- * gets faster rather than longer.
+ * Takes the leases of workers that fell silent, so that their tasks go to others. With many queues the sweep gets
+ * faster rather than longer: a newly elected process does not know when its predecessor visited a queue, and takes an
+ * absence of more than `LIMITS.reapGapMs` for a gap, in which nobody could extend.
  */
 export function reaper(maintainer: Pick<Maintainer, 'reap'>, surroundings: ChoreSurroundings): Chore {
   return new Chore(
