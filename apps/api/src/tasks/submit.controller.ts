@@ -6,7 +6,6 @@ import { ApiProblems } from '../http/api-problems.js';
 import { fingerprint, IDEMPOTENCY_HEADER, idempotencyKey } from '../http/idempotency.js';
 import { ParkedWaits } from '../http/parked-waits.js';
 import { Problem } from '../http/problem.js';
-import { invalid } from '../http/validation.js';
 import { applyPreference, preferredWaitSeconds } from '../http/wait.js';
 import { INSPECTOR, PRODUCER } from '../ports.module.js';
 import { SubmitTaskDto, toNewTask } from './submit-task.dto.js';
