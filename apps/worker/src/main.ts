@@ -45,7 +45,7 @@ await main('worker', async () => {
   const health = createHealthServer({ ready: worker.readiness(), metrics, log });
   const shutdown = onShutdown(
     [
-      { name: 'runner', run: () => worker.drain() },
+      { name: 'runner', run: (exitCode) => worker.drain({ crashed: exitCode !== 0 }) },
       { name: 'chores', run: () => worker.stopChores() },
       { name: 'handlers', run: () => app.close() },
       { name: 'health', run: () => health.close() },

@@ -75,9 +75,10 @@ export class Worker {
     );
   }
 
-  /** Takes no more tasks and lets those that run finish, within limits. */
-  async drain(): Promise<void> {
-    await Promise.all([this.#watch?.stop(), this.runner.drain(this.parts.settings.drainTimeoutMs)]);
+  /** Takes no more tasks and lets those that run finish, within limits. See `Runner.drain`. */
+  async drain({ crashed = false }: { crashed?: boolean } = {}): Promise<void> {
+    const { drainTimeoutMs } = this.parts.settings;
+    await Promise.all([this.#watch?.stop(), this.runner.drain(drainTimeoutMs, { crashed })]);
   }
 
   /** Stops what goes on beside tasks. */
@@ -99,7 +100,8 @@ export class Worker {
         name: 'runner',
         check: async () => {
           if (!this.#started) return { ok: false, detail: 'not started' };
-          const { busy, total, stale } = this.runner.status;
+          const { busy, total, draining, stale } = this.runner.status;
+          if (draining) return { ok: false, detail: `draining, ${busy} left` };
           return { ok: !stale, detail: stale ? 'its loops are overdue' : `${busy} of ${total} slots busy` };
         },
       },

@@ -3,7 +3,8 @@ import type { Logger } from './log.js';
 /** One thing to stop. Steps run one after the other, in the order given. */
 export interface ShutdownStep {
   readonly name: string;
-  run(): void | Promise<void>;
+  /** @param exitCode 1 when the process ends because of an error nobody caught */
+  run(exitCode: 0 | 1): void | Promise<void>;
 }
 
 export interface ShutdownOptions {
@@ -59,7 +60,7 @@ export function onShutdown(steps: readonly ShutdownStep[], options: ShutdownOpti
     for (const step of steps) {
       log.info({ step: step.name }, 'stopping');
       try {
-        await step.run();
+        await step.run(exitCode);
         log.info({ step: step.name }, 'stopped');
       } catch (error) {
         exitCode = 1;

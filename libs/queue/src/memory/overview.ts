@@ -26,7 +26,7 @@ export function overview(queue: QueueState, now: number): QueueOverview {
     states,
     priorities: Object.fromEntries(priorities) as Record<Priority, StateCounts>,
     types: Object.fromEntries([...types].sort(byTasks).slice(0, LIMITS.typesShown)),
-    oldestPendingAgeMs: pendingSince === Infinity ? undefined : now - pendingSince,
+    oldestPendingAgeMs: pendingSince === Infinity ? undefined : Math.max(0, now - pendingSince),
     nextDueInMs: next && dueAt(next) - now,
     minutes: queue.minutes.latest(now),
   };

@@ -3,7 +3,7 @@ import { isCommandTimeout } from './redis-errors.js';
 
 /** Where Redis or Valkey is: a URL, a single server, a Sentinel group or a cluster. */
 export interface RedisAddress {
-  /** `redis://` or `rediss://`. Instead of everything else. */
+  /** `redis://` or `rediss://`. Instead of everything else but the credentials. */
   url?: string;
   host?: string;
   port?: number;
@@ -78,12 +78,13 @@ function createClient(address: RedisAddress, connectionName: string, extra: Part
     reconnectOnError: (error) => (/^(READONLY|UNBLOCKED|MASTERDOWN)/.test(error.message) ? 1 : false),
     ...extra,
   };
-  if (address.url) return new Redis(address.url, common);
   const credentials: RedisOptions = {
     username: address.username,
     password: address.password,
     ...(address.tls ? { tls: {} } : {}),
   };
+  // Credentials may come beside the URL, which then need not be secret.
+  if (address.url) return new Redis(address.url, { ...common, ...credentials });
   if (address.clusterNodes?.length) {
     return new Cluster([...address.clusterNodes], {
       lazyConnect: true,

@@ -24,6 +24,9 @@ export function toQueueError(cause: unknown): QueueError {
   if (cause instanceof QueueError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   const reply = REPLIES[firstWord(message)];
+  if (reply?.code === 'store-unsuitable') {
+    return new QueueError(reply.code, { cause, message: `Redis refuses this process: ${message}` });
+  }
   if (reply) return new QueueError(reply.code, { cause });
   if (isReply(cause)) return new QueueError('internal', { cause });
   return new QueueError('store-unavailable', { cause });

@@ -112,6 +112,8 @@ function connect(client: Client): Promise<void> {
     const timer = setTimeout(() => finish(reason), OPEN_MS);
     const onError = (error: unknown) => {
       reason = error;
+      // Wrong credentials do not become right by waiting.
+      if (toQueueError(error).code === 'store-unsuitable') finish(error);
     };
     const onReady = () => finish();
     function finish(error?: unknown): void {

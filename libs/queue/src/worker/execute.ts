@@ -13,6 +13,8 @@ export type AttemptEnd =
       error: TaskError;
       retryable?: boolean;
       retryInMs?: number;
+      /** What the handler threw, for the log: its stack is not stored with the task. */
+      thrown?: unknown;
     }
   | { outcome: 'released' }
   | { outcome: 'lease-lost' };
@@ -105,7 +107,7 @@ function badResult(message: string): AttemptEnd {
 }
 
 function failed(thrown: unknown): AttemptEnd {
-  const end = { outcome: 'failed', error: taskErrorOf(thrown) } as const;
+  const end = { outcome: 'failed', error: taskErrorOf(thrown), thrown } as const;
   if (thrown instanceof PermanentError) return { ...end, retryable: false };
   if (thrown instanceof RetryLater && Number.isFinite(thrown.retryInMs)) {
     const retryInMs = Math.round(Math.min(Math.max(thrown.retryInMs, 0), LIMITS.retryDelayMsMax));

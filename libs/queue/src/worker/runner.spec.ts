@@ -464,6 +464,27 @@ describe('stopping the worker', () => {
     expect(await state(id!)).toBe('pending');
   });
 
+  test('after an error that nobody caught nothing is released, so that its cause counts as a crash', async () => {
+    const begun = event();
+    const run = () => {
+      begun.happen();
+      return new Promise(() => {});
+    };
+    const { queue, clock, runner, submit, ends } = setup([{ type: 't', run }], { shutdownGraceMs: 1 });
+    runner.start();
+    const [id] = await submit({ type: 't' });
+    await begun.happened;
+    await queue.reap('default');
+    await runner.drain(1, { crashed: true });
+    expect((await queue.get([id!]))[0]).toMatchObject({ state: 'running', attempt: 1 });
+    expect(ends).toEqual(['lease-lost']);
+    for (let second = 0; second <= 30; second += 3) {
+      clock.aheadMs = second * 1_000;
+      await queue.reap('default');
+    }
+    expect((await queue.get([id!]))[0]).toMatchObject({ state: 'pending', attempt: 1, crashes: 1 });
+  });
+
   test('a second request to stop does not wait for handlers', async () => {
     const begun = event();
     const run = () => {

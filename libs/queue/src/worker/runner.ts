@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../core/limits.js';
 import type { Consumer, Lease, LeaseRequest, Maintainer, SettleOutcome, Settlement } from '../core/ports.js';
 import { completeRetry } from '../core/retry.js';
-import type { QueueName } from '../core/task.js';
+import type { QueueName, TaskError } from '../core/task.js';
 import { Attempt } from './attempt.js';
 import { DueTimers } from './due-timers.js';
 import type { StopReason } from './errors.js';
@@ -85,6 +85,7 @@ export class Runner {
   /** Slots that leases under way may fill. */
   #reserved = 0;
   #draining = false;
+  #crashed = false;
   #drained?: Promise<void>;
   #loop?: Promise<void>;
   #wait?: AbortController;
@@ -143,7 +144,7 @@ export class Runner {
   }
 
   /** Slots in use, and whether the runner does what it should: its loops are not overdue. */
-  get status(): { busy: number; total: number; unsettled: number; stale: boolean } {
+  get status(): { busy: number; total: number; unsettled: number; draining: boolean; stale: boolean } {
     const now = performance.now();
     const heartbeatLate = now - this.#heartbeat.beatAtMs > this.#heartbeat.intervalMs + 5_000;
     const waitLate = now > this.#waitDueAtMs + WAIT_OVERTIME_MS + 5_000;
@@ -151,6 +152,7 @@ export class Runner {
       busy: this.#attempts.size,
       total: this.#options.concurrency,
       unsettled: this.#settler.unsettled.size,
+      draining: this.#draining,
       stale: this.#loop !== undefined && !this.#draining && (heartbeatLate || waitLate),
     };
   }
@@ -164,8 +166,13 @@ export class Runner {
    * Takes no more tasks and resolves when none is left: what runs may finish for up to `timeoutMs`, then its signal is
    * aborted, and what has not stopped a grace later is released; a released attempt is not counted. Leases are kept
    * all the while.
+   *
+   * `crashed`: the process is ending because of an error nobody caught. Then nothing is released: one of what is left
+   * may be the cause, so their leases run out and they count as crashes. Otherwise such a task would end worker after
+   * worker for ever.
    */
-  drain(timeoutMs: number): Promise<void> {
+  drain(timeoutMs: number, { crashed = false }: { crashed?: boolean } = {}): Promise<void> {
+    this.#crashed ||= crashed;
     this.#drained ??= this.#drain(timeoutMs);
     return this.#drained;
   }
@@ -382,10 +389,11 @@ export class Runner {
 
     this.#attempts.delete(attempt);
     this.#meterSlots();
-    if (end.outcome === 'lease-lost') {
+    if (end.outcome === 'lease-lost' || (end.outcome === 'released' && this.#crashed && attempt.begun)) {
       this.#meterEnd(attempt, 'lease-lost');
       this.#fill();
     } else {
+      if (end.outcome === 'failed' || end.outcome === 'timeout') this.#logFailure(attempt, end);
       attempt.outcome = end.outcome;
       const { progress, logs } = attempt.takeNews();
       attempt.giveBack({ progress });
@@ -393,6 +401,17 @@ export class Runner {
       this.#settler.add(attempt, { ...settlementOf(attempt, end, defaultRetry), ...(logs && { logs }) });
     }
     this.#changed.ring();
+  }
+
+  #logFailure(
+    { task: { id, queue, type, attempt } }: Attempt,
+    end: { error: TaskError; thrown?: unknown },
+  ): void {
+    const { code, message } = end.error;
+    this.#options.log.warn(
+      { taskId: id, queue, type, attempt, code, err: end.thrown ?? message },
+      'the attempt failed',
+    );
   }
 
   #settled(attempt: Attempt, outcome: SettleOutcome | undefined): void {

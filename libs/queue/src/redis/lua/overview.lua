@@ -18,9 +18,15 @@ for _, type in ipairs(redis.call('ZRANGE', keys.types, 0, limits.typesShown - 1,
   end
   types[#types + 1] = { type, unpack(redis.call('HMGET', keys.typeCounts, unpack(fields))) }
 end
+local count_of = {}
+for i = 1, #counts, 2 do
+  count_of[counts[i]] = tonumber(counts[i + 1])
+end
 local oldest = ''
 for priority = 1, 6 do
-  local head = redis.call('ZRANGE', keys.oldest .. priority, 0, 0, 'WITHSCORES')
+  -- Where nothing is pending, a lane holds entries of tasks that have ended at most.
+  local head = (count_of[priority .. ':pending'] or 0) > 0
+    and redis.call('ZRANGE', keys.oldest .. priority, 0, 0, 'WITHSCORES') or {}
   if head[2] and (oldest == '' or tonumber(head[2]) < oldest) then
     oldest = tonumber(head[2])
   end

@@ -97,6 +97,25 @@ export function describeFairness(setup: Setup): void {
     expect(Math.abs(starts.steady - starts.hopper)).toBeLessThanOrEqual(2);
   });
 
+  it('lets nobody gain by cancelling the rest and coming back', async () => {
+    const [, second] = await addMany('a', 2);
+    await addMany('b', 2);
+    expect(keysOf(await takeSingly(1))).toEqual(['a1']);
+    await subject.cancel(second?.id ?? '');
+    await subject.add({ tenant: 'a', key: 'again' });
+    expect(keysOf(await takeSingly(3))).toEqual(['b1', 'again', 'b2']);
+  });
+
+  it.each(['promote', 'lease'] as const)('lets nobody gain by what a %s finds expired', async (when) => {
+    await subject.add({ tenant: 'a' }, { tenant: 'a', ttlMs: 10 });
+    await takeSingly(1);
+    subject.clock.advance(10);
+    if (when === 'promote') await subject.queue.promote(subject.name);
+    else expect(await subject.take(1)).toEqual([]);
+    await subject.add({ tenant: 'a', key: 'again' }, { tenant: 'b', key: 'b1' });
+    expect(keysOf(await takeSingly(2))).toEqual(['b1', 'again']);
+  });
+
   it('owes a latecomer nothing for what a tenant took while it was alone', async () => {
     await addMany('a', 500);
     await subject.take(500);

@@ -56,6 +56,19 @@ export function describeOverview(setup: Setup): void {
     expect(types['often']).toMatchObject({ pending: 2 });
   });
 
+  it('has no oldest pending task where all have ended, also behind one that did not', async () => {
+    await subject.add({ key: 'first' }, { key: 'second' });
+    await subject.queue.cancel([`${subject.name}~second`]);
+    await subject.take(1);
+    expect((await overview()).oldestPendingAgeMs).toBeUndefined();
+  });
+
+  it('calls no age negative where the clock went back', async () => {
+    await subject.addOne();
+    subject.clock.advance(-1_000);
+    expect((await overview()).oldestPendingAgeMs).toBe(0);
+  });
+
   it('says how long the oldest pending task has waited', async () => {
     expect((await subject.addOne({ delayMs: 1_000 })).state).toBe('scheduled');
     expect((await overview()).oldestPendingAgeMs).toBeUndefined();

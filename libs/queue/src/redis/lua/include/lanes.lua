@@ -1,9 +1,14 @@
+-- The virtual time at which the task served last in a priority started.
+local function ring_time_of(keys, priority)
+  return tonumber(redis.call('HGET', keys.meta, 'v' .. priority) or '0')
+end
+
 -- A tenant joins the ring of a priority when its lane stops being empty: at the ring's virtual time, so that
 -- it has saved nothing while idle, or at its own last finish where that is later, so that leaving and coming
 -- back gains nothing either (start-time fair queueing; Goyal, Vin, Cheng 1996).
 local function join_ring(context, priority, tenant, since)
   local keys = context.keys
-  local start = tonumber(redis.call('HGET', keys.meta, 'v' .. priority) or '0')
+  local start = ring_time_of(keys, priority)
   local finish = redis.call('ZSCORE', keys.resting .. priority, tenant)
   if finish then
     redis.call('ZREM', keys.resting .. priority, tenant)
@@ -11,6 +16,17 @@ local function join_ring(context, priority, tenant, since)
   end
   redis.call('ZADD', keys.ring .. priority, string.format('%.17g', start), tenant)
   redis.call('ZADD', keys.oldest .. priority, since, tenant)
+end
+
+-- Its lane is empty. A tenant ahead of the ring is remembered as such, however it came to leave: what it was
+-- served counts also where the rest of its tasks was cancelled or expired.
+local function leave_ring(context, priority, tenant, finish, ring_time)
+  local keys = context.keys
+  redis.call('ZREM', keys.ring .. priority, tenant)
+  redis.call('ZREM', keys.oldest .. priority, tenant)
+  if finish > ring_time then
+    redis.call('ZADD', keys.resting .. priority, string.format('%.17g', finish), tenant)
+  end
 end
 
 local function since_of(entry)
@@ -87,7 +103,7 @@ local function settle_lane_head(context, priority, tenant, budget)
   if head then
     redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
   else
-    redis.call('ZREM', keys.ring .. priority, tenant)
-    redis.call('ZREM', keys.oldest .. priority, tenant)
+    local finish = tonumber(redis.call('ZSCORE', keys.ring .. priority, tenant) or '0')
+    leave_ring(context, priority, tenant, finish, ring_time_of(keys, priority))
   end
 end

@@ -128,22 +128,18 @@ local function take(context, worker, request, max, lease_ms, reply)
         end
         looks = looks - #entries
         turns = turns + 1
-        local finish_tag = string.format('%.17g', advance(virtual, weight, served))
-        local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. tenant, 0)
-        if head then
-          redis.call('ZADD', ring, finish_tag, tenant)
-          redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
-        else
-          redis.call('ZREM', ring, tenant)
-          redis.call('ZREM', keys.oldest .. priority, tenant)
-          if served > 0 then
-            redis.call('ZADD', keys.resting .. priority, finish_tag, tenant)
-          end
-        end
         if served > 0 then
           -- The ring is where the task served last started, not where its tenant's turn did: what a tenant takes
           -- while alone must not make it wait once others come.
           reached = advance(virtual, weight, served - 1)
+        end
+        local finish = advance(virtual, weight, served)
+        local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. tenant, 0)
+        if head then
+          redis.call('ZADD', ring, string.format('%.17g', finish), tenant)
+          redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
+        else
+          leave_ring(context, priority, tenant, finish, reached or ring_time_of(keys, priority))
         end
       end
       if reached then
