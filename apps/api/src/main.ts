@@ -4,6 +4,7 @@ import {
   createLogger,
   createMetrics,
   describeRedis,
+  listening,
   main,
   onShutdown,
   processSettings,
@@ -41,7 +42,8 @@ await main('api', async () => {
   });
   // Without a store there is an answer too, and it is better than a refused connection.
   await Promise.race([opened, delay(STORE_PATIENCE_MS, undefined, { ref: false })]);
-  await api.listen({ port: settings.api.port, host: settings.api.host });
+  const { host, port } = settings.api;
+  await listening(api.listen({ port, host }), { host, hostEnv: 'HOST', port, portEnv: 'PORT' });
   log.info(
     { url: await api.getUrl(), redis: describeRedis(settings.redis) },
     requiredKeys(settings.api).length > 0

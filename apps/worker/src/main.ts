@@ -5,6 +5,7 @@ import {
   createHealthServer,
   createLogger,
   createMetrics,
+  listening,
   describeRedis,
   main,
   NestLogger,
@@ -59,10 +60,13 @@ await main('worker', async () => {
   );
 
   const { host, port } = settings.worker;
-  log.info(
-    { redis: describeRedis(settings.redis), health: `http://${host}:${await health.listen(port, host)}` },
-    'starting',
-  );
+  const healthPort = await listening(health.listen(port, host), {
+    host,
+    hostEnv: 'WORKER_HOST',
+    port,
+    portEnv: 'WORKER_PORT',
+  });
+  log.info({ redis: describeRedis(settings.redis), health: `http://${host}:${healthPort}` }, 'starting');
   await openQueue(queue, {
     givenUp: () => shutdown.begun,
     onAway: (error) => log.warn({ err: error }, 'the store is away; trying again'),

@@ -1,4 +1,4 @@
-import { HandlerTable, type HandlerDefinition, type Task } from '@app/queue';
+import { HandlerTable, QueueError, type HandlerDefinition, type Task } from '@app/queue';
 import { MemoryQueue } from '@app/queue/testing';
 import { createLogger, createMetrics } from '@app/runtime';
 import { Worker, type WorkerParts } from './worker.js';
@@ -80,8 +80,10 @@ test('a worker is ready once it works and while its store answers', async () => 
   worker.start();
   expect(await runner!.check()).toEqual({ ok: true, detail: '0 of 2 slots busy' });
   expect(await store!.check()).toEqual({ ok: true });
-  queue.probe = () => Promise.reject(new Error('away'));
-  await expect(store!.check()).rejects.toThrow('away');
+  queue.probe = () => Promise.reject(new QueueError('store-full'));
+  expect(await store!.check()).toEqual({ ok: false, detail: 'store-full' });
+  void worker.drain();
+  expect(await runner!.check()).toMatchObject({ ok: false, detail: 'draining, 0 left' });
 });
 
 test('attempts and slots are counted', async () => {

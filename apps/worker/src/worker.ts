@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Chores, DEFAULT_QUEUE, QueueWatch, Runner, type HandlerTable, type Queue } from '@app/queue';
+import {
+  Chores,
+  DEFAULT_QUEUE,
+  QueueError,
+  QueueWatch,
+  Runner,
+  type HandlerTable,
+  type Queue,
+} from '@app/queue';
 import type { HealthCheck, Logger, Metrics } from '@app/runtime';
 import { Announcer } from './announcer.js';
 import { meterInto } from './meter.js';
@@ -92,8 +100,12 @@ export class Worker {
       {
         name: 'store',
         check: async () => {
-          await this.parts.queue.probe();
-          return { ok: true };
+          try {
+            await this.parts.queue.probe();
+            return { ok: true };
+          } catch (error) {
+            return { ok: false, detail: error instanceof QueueError ? error.code : 'failed' };
+          }
         },
       },
       {

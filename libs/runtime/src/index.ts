@@ -16,6 +16,7 @@ export {
 export { logLevels, processSettings, type ProcessSettings } from './config/process.js';
 export { readSettings, type Environment, type ReadSettingsOptions } from './config/read-settings.js';
 export { describeRedis, redisSettings, type RedisSettings } from './config/redis.js';
+export { listening, type ListenAddress } from './listening.js';
 export { renderSettings } from './config/render-settings.js';
 export { setting, type Setting, type SettingKind, type SettingOptions } from './config/setting.js';
 export { defineSettings, type SettingsOf, type SettingsTable } from './config/settings-table.js';

@@ -4,7 +4,9 @@ import { InvalidPayload } from '@app/queue';
 
 /** Makes a function that turns a payload into an instance of `dto`. @throws InvalidPayload naming every fault */
 export function payloadParser<P extends object>(dto: new () => P): (payload: unknown) => P {
-  return (payload) => {
+  return (given) => {
+    // Where every field is optional, nothing is a payload too.
+    const payload = given === undefined ? {} : given;
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
       throw new InvalidPayload('The payload must be a JSON object.');
     }
@@ -28,6 +30,10 @@ interface Fault {
 
 function faultsOf({ property, constraints = {}, children = [] }: ValidationError, parent: string): Fault[] {
   const pointer = `${parent}/${property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-  const own = Object.values(constraints).map((detail) => ({ pointer, detail }));
+  // A wrong type before what follows from it: "must be an integer" says more than "must not be greater than".
+  const byType = Object.entries(constraints).sort(
+    ([a], [b]) => Number(b.startsWith('is')) - Number(a.startsWith('is')),
+  );
+  const own = byType.map(([, detail]) => ({ pointer, detail }));
   return [...own, ...children.flatMap((child) => faultsOf(child, pointer))];
 }

@@ -7,7 +7,7 @@ import { Chore, type ChoreSurroundings } from './chore.js';
  */
 export function promoter(maintainer: Pick<Maintainer, 'promote'>, surroundings: ChoreSurroundings): Chore {
   return new Chore(
-    { name: 'promote', slice: (queue) => maintainer.promote(queue), intervalMs: 1_000 },
+    { name: 'promote', slice: (queue) => maintainer.promote(queue), intervalMs: 2_000 },
     surroundings,
   );
 }

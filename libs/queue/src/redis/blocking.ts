@@ -30,15 +30,13 @@ export class BlockingConnection {
     });
   }
 
-  /** The command's reply; null when its time is over, when it was interrupted, or when the connection broke. */
+  /** The command's reply; null when its time is over or it was interrupted. Rejects when the connection is broken. */
   async run<T>(command: (client: Client) => Promise<T | null>, blockMs: number): Promise<T | null> {
     try {
       await this.ready();
       this.runs += 1;
       this.blocked = this.runs;
       return await withDeadline(command(this.client), blockMs + GRACE_MS, () => this.drop());
-    } catch {
-      return null;
     } finally {
       this.blocked = 0;
     }

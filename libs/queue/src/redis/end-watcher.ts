@@ -82,20 +82,19 @@ export class EndWatcher implements EndSource {
       const queues = [...this.followed.keys()];
       const keys = queues.map((queue) => queueKey(this.prefix, queue, 'events'));
       const positions = queues.map((queue) => this.followed.get(queue)!.position);
-      const startedMs = performance.now();
-      const streams = (await this.connection.run(
-        (client) =>
-          client.xread('COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...positions) as Promise<
-            [string, [string, string[]][]][] | null
-          >,
-        BLOCK_MS,
-      )) as [string, [string, string[]][]][] | null;
-      for (const [key, entries] of streams ?? []) this.deliver(this.queueOf(key), entries);
-      if (!streams) {
-        // Time was over or something went wrong: let everybody look for themselves, now and then.
-        this.notifyAll();
-        if (performance.now() - startedMs < 1 && !this.closed)
-          await delay(FAILED_MS, undefined, { ref: false });
+      try {
+        const streams = await this.connection.run(
+          (client) =>
+            client.xread('COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...positions) as Promise<
+              [string, [string, string[]][]][] | null
+            >,
+          BLOCK_MS,
+        );
+        for (const [key, entries] of streams ?? []) this.deliver(this.queueOf(key), entries);
+      } catch {
+        // What happened meanwhile may have left the stream by the time it can be read again.
+        for (const followed of this.followed.values()) notifyAll(followed);
+        await delay(FAILED_MS, undefined, { ref: false });
       }
     }
     this.following = false;
@@ -105,6 +104,8 @@ export class EndWatcher implements EndSource {
     const followed = this.followed.get(queue);
     if (!followed) return;
     followed.position = entries.at(-1)![0];
+    // Fallen behind: entries may have been trimmed unseen.
+    if (entries.length >= READ_COUNT) notifyAll(followed);
     if (followed.waiters.size === 0) return;
     for (const [, fields] of entries) {
       for (const line of fields[1]!.split('\n')) {
@@ -112,12 +113,6 @@ export class EndWatcher implements EndSource {
         const from = line.indexOf(' ') + 1;
         for (const onEnd of followed.waiters.get(line.slice(from, line.indexOf(' ', from))) ?? []) onEnd();
       }
-    }
-  }
-
-  private notifyAll(): void {
-    for (const { waiters } of this.followed.values()) {
-      for (const callbacks of waiters.values()) for (const onEnd of callbacks) onEnd();
     }
   }
 
@@ -133,4 +128,9 @@ export class EndWatcher implements EndSource {
   private queueOf(key: string): QueueName {
     return key.slice(this.prefix.length + 2, -`}:${QUEUE_KEYS.events.suffix}`.length);
   }
+}
+
+/** Lets everybody look at their tasks for themselves. */
+function notifyAll({ waiters }: Followed): void {
+  for (const callbacks of waiters.values()) for (const onEnd of callbacks) onEnd();
 }

@@ -1,5 +1,6 @@
+import { Redis } from 'ioredis';
 import { QueueError } from '../core/errors.js';
-import { type Client, type Logger } from './connection.js';
+import type { Client, Logger } from './connection.js';
 import { globalKey } from './keys.js';
 
 /**
@@ -30,6 +31,7 @@ export async function checkServer(
       'Redis keeps no append-only file (appendonly no): a restart of Redis can lose accepted tasks',
     );
   }
+  await checkDatabase(client);
   await checkDataVersion(client, prefix);
 }
 
@@ -51,6 +53,15 @@ function checkEviction(info: ReadonlyMap<string, string>, allowUnsafe: boolean, 
   if (!allowUnsafe)
     throw unsuitable(`${fault}. Set FAIRLANE_ALLOW_UNSAFE_REDIS=true to start in spite of that.`);
   logger.warn(fault);
+}
+
+/** ioredis goes on in database 0 where the server refuses the one that was asked for. */
+async function checkDatabase(client: Client): Promise<void> {
+  if (!(client instanceof Redis)) return;
+  const wanted = client.options.db ?? 0;
+  const present = Number(/\bdb=(\d+)/.exec(String(await client.call('CLIENT', 'INFO')))?.[1]);
+  if (present === wanted) return;
+  throw unsuitable(`Redis has no database ${wanted}: see its setting "databases".`);
 }
 
 async function checkDataVersion(client: Client, prefix: string): Promise<void> {

@@ -79,11 +79,12 @@ export class WakeListener implements WakeSource {
       const queues = new Set([...this.waiters].flatMap((waiter) => [...waiter.queues]));
       this.covered = queues;
       const keys = [...queues].map((queue) => queueKey(this.prefix, queue, 'wake'));
-      const startedMs = performance.now();
-      const token = await this.connection.run((client) => client.blpop(keys, BLOCK_MS / 1_000), BLOCK_MS);
-      if (token) this.deliver(this.queueOf(token[0]));
-      else if (performance.now() - startedMs < 1 && !this.closed)
+      try {
+        const token = await this.connection.run((client) => client.blpop(keys, BLOCK_MS / 1_000), BLOCK_MS);
+        if (token) this.deliver(this.queueOf(token[0]));
+      } catch {
         await delay(FAILED_MS, undefined, { ref: false });
+      }
     }
     this.listening = false;
   }

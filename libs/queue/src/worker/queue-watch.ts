@@ -8,7 +8,7 @@ export interface QueueWatchOptions {
   inspector: Pick<Inspector, 'queues'>;
   /** Names that count as known from the start, whether they ever had a task or not. */
   always?: readonly QueueName[];
-  /** How soon a new queue is noticed. Default 2 s. */
+  /** How soon a new queue is noticed. Default 1 s. */
   intervalMs?: number;
   onAdded?: (queues: QueueName[]) => void;
   meter?: Meter;
@@ -62,7 +62,7 @@ export class QueueWatch {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      let waitMs = this.options.intervalMs ?? 2_000;
+      let waitMs = this.options.intervalMs ?? 1_000;
       try {
         await this.refresh();
         this.#trouble.worked('list queues');

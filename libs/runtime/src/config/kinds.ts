@@ -67,7 +67,12 @@ export function list<const O extends SettingOptions<readonly string[]>>(
   return setting<readonly string[], O>(
     {
       expected: form.expected ?? 'a comma-separated list',
-      parse: (text) => Object.freeze(splitList(text).map((item) => accept(item, !whole || whole.test(item)))),
+      parse: (text) => {
+        const items = splitList(text);
+        // Commas and nothing between them: whoever wrote that meant something, and it was not the empty list.
+        accept(text, items.length > 0);
+        return Object.freeze(items.map((item) => accept(item, !whole || whole.test(item))));
+      },
       show: (items) => items.join(','),
     },
     options,

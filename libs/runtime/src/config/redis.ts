@@ -1,5 +1,5 @@
 import type { ConfigProblem } from './config-error.js';
-import { boolean, hostPorts, integer, port, showHostPort, string, url } from './kinds.js';
+import { boolean, hostPorts, integer, showHostPort, string, url } from './kinds.js';
 import { defineSettings, type SettingsOf } from './settings-table.js';
 
 /** Where Redis (or Valkey) is and how Fairlane uses it: one server, a Sentinel group or a Cluster. */
@@ -13,7 +13,10 @@ export const redisSettings = defineSettings(
       secret: true,
     }),
     host: string({}, { env: 'REDIS_HOST', description: 'Host of a single Redis.', default: '127.0.0.1' }),
-    port: port({ env: 'REDIS_PORT', description: 'Port of a single Redis.', default: 6379 }),
+    port: integer(
+      { min: 1, max: 65_535 },
+      { env: 'REDIS_PORT', description: 'Port of a single Redis.', default: 6379 },
+    ),
     db: integer(
       { min: 0, max: 65_535 },
       { env: 'REDIS_DB', description: 'Number of the logical database.', default: 0 },
