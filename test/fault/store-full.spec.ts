@@ -84,31 +84,3 @@ test('over HTTP a full store is a 503 that says when to come back, and readiness
   await admin.config('SET', 'maxmemory', 0);
   while ((await fetch(`${api.url}/health/ready`)).status !== 200);
 }, 30_000);
-
-test('a process does not start on a store that may evict tasks', async () => {
-  await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
-  const unsafe = createRedisQueue({ address: { url: redis.url } });
-  await expect(unsafe.open()).rejects.toMatchObject({ code: 'store-unsuitable', message: /noeviction/ });
-  await expect(startApi(redis.url)).rejects.toThrow(/ended with 1:[^]*noeviction/);
-  const warned: string[] = [];
-  const logger = {
-    info: () => undefined,
-    error: () => undefined,
-    warn: (line: string) => void warned.push(line),
-  };
-  const allowed = createRedisQueue({ address: { url: redis.url }, allowUnsafe: true, logger });
-  await allowed.open();
-  await allowed.close();
-  expect(warned.join()).toMatch(/noeviction/);
-  await admin.config('SET', 'maxmemory-policy', 'noeviction');
-}, 30_000);
-
-test('a process does not touch data that is newer than it', async () => {
-  await admin.set('fairlane:version', '99');
-  const older = createRedisQueue({ address: { url: redis.url } });
-  await expect(older.open()).rejects.toMatchObject({
-    code: 'store-unsuitable',
-    message: /upgrade this process/,
-  });
-  await admin.set('fairlane:version', '1');
-});
