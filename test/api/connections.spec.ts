@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createLogger } from '@app/runtime';
 import { MemoryQueue } from '../../libs/queue/src/memory/memory-queue.js';
 import { closeApis, startApi } from './support.js';
 
@@ -39,6 +40,69 @@ describe('a client that is slow', () => {
     await queue.enqueue([{ type: 'a', key: '1' }]);
     await http.get('/v1/tasks/default~1?wait=1').expect(200);
     await http.post('/v1/tasks').set('Prefer', 'wait=1').send({ type: 'a' }).expect(202);
+  });
+});
+
+describe('a client that goes on sending after it was answered', () => {
+  /** Sends a head and then a byte of the body now and then, never ends by itself, and gives all that comes back. */
+  const trickle = (port: number, head: string) =>
+    new Promise<string>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      let received = '';
+      socket.setEncoding('latin1').on('data', (text: string) => (received += text));
+      socket.write(head);
+      const timer = setInterval(() => socket.write('x'), 20);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        clearInterval(timer);
+        resolve(received);
+      });
+    });
+
+  test.each([
+    ['without a key', 'POST /v1/tasks', 'content-type: application/json', 401],
+    ['on a path there is not', 'POST /nowhere', 'authorization: Bearer key', 404],
+    ['with a URL that cannot be read', 'POST /v1/tasks/%zz', 'authorization: Bearer key', 400],
+    ['of another type', 'POST /v1/tasks', 'authorization: Bearer key\r\ncontent-type: text/plain', 415],
+    ['to a route that reads no body', 'GET /v1/queues', 'authorization: Bearer key', 200],
+  ])('%s has its answer and loses its connection', async (_, target, headers, status) => {
+    const { port } = await startApi(undefined, { apiKeys: ['key'] });
+    const head = `${target} HTTP/1.1\r\nhost: x\r\n${headers}\r\ncontent-length: 100000\r\n\r\n`;
+    const startedAt = performance.now();
+    const answer = await trickle(port, head);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer.toLowerCase()).toContain('\r\nconnection: close\r\n');
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+  });
+
+  test('a body that arrives whole keeps its connection', async () => {
+    const { url } = await startApi();
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${url}/v1/tasks`, { method: 'POST', headers, body: '{"type":5}' });
+    expect(answer.status).toBe(422);
+    expect(answer.headers.get('connection')).toBe('keep-alive');
+  });
+});
+
+describe('a client that leaves while it sends', () => {
+  test('is no error of ours', async () => {
+    const lines: string[] = [];
+    const log = createLogger({
+      name: 'api',
+      level: 'debug',
+      destination: { write: (line) => void lines.push(line) },
+    });
+    const { port } = await startApi(undefined, {}, { log });
+    const socket = connect(port, '127.0.0.1');
+    socket.write(
+      'POST /v1/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"type"',
+    );
+    await delay(100);
+    socket.destroy();
+    await delay(200);
+    expect(lines.join('')).toContain('the client left');
+    expect(lines.map((line) => (JSON.parse(line) as { level: unknown }).level)).not.toContain('error');
+    expect(lines.join('')).not.toContain('request failed');
   });
 });
 

@@ -1,9 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { Logger } from '@app/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BODY_BYTES_MAX } from './body-limits.js';
+import { closeIfArriving, isArriving } from './early-answer.js';
 import type { ParkedWaits } from './parked-waits.js';
 import { Problem, type ProblemCode } from './problem.js';
 import { sendProblem } from './problem.filter.js';
@@ -32,6 +33,7 @@ export function createAdapter(): FastifyAdapter {
     frameworkErrors: (error: { statusCode?: number }, request: FastifyRequest, reply: FastifyReply) => {
       const code: ProblemCode = error.statusCode === 414 ? 'url-too-long' : 'malformed-request';
       setHeaders(reply, request.id);
+      closeIfArriving(request, reply);
       sendProblem(reply, new Problem(code), request.id);
     },
   } as never);
@@ -51,7 +53,9 @@ export function registerHooks(instance: FastifyInstance, log: Logger, waits: () 
         : undefined,
     );
   });
-  instance.addHook('onSend', (_request, reply, payload, done) => {
+  instance.addHook('onSend', (request, reply, payload, done) => {
+    // A streamed answer goes on until the body has ended.
+    if (!(payload instanceof Readable)) closeIfArriving(request, reply);
     if (waits().isEnding) reply.header('connection', 'close');
     done(null, payload);
   });
@@ -74,16 +78,13 @@ export function limitBodyTime(instance: FastifyInstance, timeoutMs: number): voi
   const timers = new WeakMap<FastifyRequest, NodeJS.Timeout>();
   const stop = (request: FastifyRequest): void => clearTimeout(timers.get(request));
   instance.addHook('onRequest', (request, reply, done) => {
-    if (request.raw.complete || !hasBody(request.raw)) return done();
+    if (!isArriving(request.raw)) return done();
     const isStream = request.routeOptions.config.ndjson === true && !isJson(request);
     if (isStream) {
       request.raw.setTimeout(timeoutMs, () => request.raw.destroy());
       return done();
     }
-    const onTimeout = (): void => {
-      reply.header('connection', 'close');
-      void reply.send(new Problem('request-timeout'));
-    };
+    const onTimeout = (): void => void reply.send(new Problem('request-timeout'));
     timers.set(request, setTimeout(onTimeout, timeoutMs).unref());
     done();
   });
@@ -104,10 +105,6 @@ function setHeaders(reply: FastifyReply, id: string): void {
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
   });
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 function isJson(request: FastifyRequest): boolean {

@@ -31,6 +31,10 @@ export class ProblemFilter implements ExceptionFilter {
       }
       return problemOf(error);
     }
+    if (isDisconnect(error, request)) {
+      this.log.debug({ requestId: request.id, err: error }, 'the client left before its request was read');
+      return new Problem('malformed-request');
+    }
     const status = error instanceof HttpException ? error.getStatus() : undefined;
     if (status === 404) return this.unrouted(request);
     const code = status === undefined ? undefined : CODES[status];
@@ -53,6 +57,14 @@ export class ProblemFilter implements ExceptionFilter {
     );
   }
 }
+
+/** Nobody reads the answer then, and nothing is wrong here. */
+function isDisconnect(error: unknown, { raw }: FastifyRequest): boolean {
+  const code = (error as Partial<NodeJS.ErrnoException> | undefined | null)?.code;
+  return raw.destroyed && !raw.complete && DISCONNECT_CODES.has(code ?? '');
+}
+
+const DISCONNECT_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE']);
 
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
   void reply
