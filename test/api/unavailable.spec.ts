@@ -80,11 +80,17 @@ test('while the store is away the process is alive, not ready, and has metrics',
   const { body } = await http.get('/health/ready').expect(503).expect('retry-after', /\d/);
   expect(body).toEqual({
     status: 'unavailable',
-    checks: { store: { status: 'unavailable', durationMs: expect.any(Number), detail: 'failed' } },
+    checks: { store: { status: 'unavailable', durationMs: expect.any(Number), detail: 'store-unavailable' } },
   });
   mend();
   await new Promise((resolve) => setTimeout(resolve, 250));
   await http.get('/health/ready').expect(200);
+});
+
+test('readiness tells that the store is full', async () => {
+  const { http } = await startApi(brokenQueue(() => new QueueError('store-full')).queue);
+  const { body } = await http.get('/health/ready').expect(503);
+  expect(body.checks.store.detail).toBe('store-full');
 });
 
 test('a store that never answers makes the process not ready within two seconds or so', async () => {

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Inspector } from '@app/queue';
-import { checkHealth } from '@app/runtime';
+import { QueueError, type Inspector } from '@app/queue';
+import { checkHealth, type HealthCheckResult } from '@app/runtime';
 import type { FastifyReply } from 'fastify';
 import { cached } from '../http/cached.js';
 import { ParkedWaits } from '../http/parked-waits.js';
@@ -60,9 +60,15 @@ export class HealthController {
 
 async function checkReady(inspector: Inspector): Promise<ReadyView> {
   let times: { writeMs: number; readMs: number } | undefined;
-  const check = async (): Promise<{ ok: boolean }> => {
-    times = await inspector.probe();
-    return { ok: true };
+  const check = async (): Promise<HealthCheckResult> => {
+    try {
+      times = await inspector.probe();
+      return { ok: true };
+    } catch (error) {
+      // The code tells a full store from one that is away, and nothing else about it.
+      if (error instanceof QueueError) return { ok: false, detail: error.code };
+      throw error;
+    }
   };
   const { status, checks } = await checkHealth([{ name: 'store', check }]);
   const store = checks['store'] ?? { status, durationMs: 0 };
