@@ -26,4 +26,20 @@ export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
       { do: 'lease', request: { queue: 0, worker: 0, max: 1, leaseMs: 10_000 } },
     ],
   },
+  {
+    // No promise of the ports: both count a task that joins a lane twice within a millisecond as a later one.
+    about: 'tasks lost together come back in the order in which they became pending, each time later',
+    story: [
+      { do: 'enqueue', tasks: [{ key: 'k0' }] },
+      { do: 'lease', request: { queue: 0, worker: 0, max: 1, leaseMs: 1_000 } },
+      {
+        do: 'settle',
+        settlements: [{ lease: 0, action: 'fail', error: { message: 'It broke.' }, retryInMs: 0 }],
+      },
+      { do: 'enqueue', tasks: [{ key: 'k5' }] },
+      { do: 'lease', request: { queue: 0, worker: 0, max: 2, leaseMs: 1_000 } },
+      { do: 'loseLeases', queue: 0 },
+      { do: 'lease', request: { queue: 0, worker: 0, max: 2, leaseMs: 1_000 } },
+    ],
+  },
 ];

@@ -62,13 +62,9 @@ export class Player {
       case 'settle':
         return this.#settle(step.settlements, step.next);
       case 'extend': {
-        const extensions = step.leases
-          .flatMap((lease) => this.#known.leaseBy(lease))
-          .map((lease) => ({
-            ...lease,
-            progress: step.progress,
-            logs: step.logs,
-          }));
+        const { progress, logs } = step;
+        const held = step.leases.flatMap((lease) => this.#known.leaseBy(lease));
+        const extensions = held.map((lease) => ({ ...lease, progress, logs }));
         return this.#mutate(() => this.#ask('extend', (queue) => queue.extend(extensions, step.leaseMs)));
       }
       case 'cancel':

@@ -132,7 +132,7 @@ function createRecord({ queue, key, task }: Submission, position: number, now: n
     task: { ...accepted },
     logs: [],
     mayExpire: task.ttlMs !== undefined,
-    pendingSince: now,
+    pendingSince: -Infinity,
   };
 }
 

@@ -60,7 +60,7 @@ export class QueueState {
   append(record: TaskRecord, now: number): void {
     this.#leave(record);
     record.task.state = 'pending';
-    record.pendingSince = now;
+    record.pendingSince = Math.max(now, record.pendingSince + 1);
     this.lanes.append(record);
     this.ring();
   }

@@ -15,7 +15,7 @@ export interface TaskRecord {
   readonly logs: LogLine[];
   /** Only a task that never started can expire. */
   mayExpire: boolean;
-  /** When it last joined a lane by itself; kept when a lease gives it back. */
+  /** When it last joined a lane by itself, and later than the time before; kept when a lease gives it back. */
   pendingSince: number;
   /** The current lease; its deadline is `task.leaseExpiresAt`. */
   lease?: { token: string; leaseMs: number };
