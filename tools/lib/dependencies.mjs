@@ -13,11 +13,11 @@ export async function ensureDependencies() {
   if (await isInstalled()) return;
   // Building needs the development packages, whatever NODE_ENV says.
   const options = ['--no-fund', '--no-audit', '--include=dev'];
-  console.log('Installing dependencies (npm ci)…');
-  if ((await runNpm(['ci', ...options])) === 0) return;
-  // npm 11 refuses a lock file that lacks optional packages of other platforms; installing takes the same versions.
-  console.log('npm ci refused (see above); trying npm install with the versions of package-lock.json…');
-  const code = await runNpm(['install', '--no-save', ...options]);
+  console.log('Installing dependencies…');
+  // npm 11 refuses to `ci` a lock file that lacks optional packages of other platforms, which a registry that is behind
+  // with some of them leaves out. Installing takes the same versions, and says what is wrong if something is.
+  if ((await runNpm(['ci', '--silent', ...options])) === 0) return;
+  const code = await runNpm(['install', '--no-save', '--loglevel=error', ...options]);
   if (code !== 0) throw new Problem(`npm install failed with exit code ${code}; its own message is above.`);
 }
 
