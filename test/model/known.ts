@@ -1,5 +1,4 @@
-import { type Lease, type QueueName, splitTaskId, type TaskId, taskId } from '@app/queue';
-import type { Pair } from './pair.js';
+import { type Lease, type QueueName, type TaskId, taskId } from '@app/queue';
 
 export interface HeldLease {
   id: TaskId;
@@ -9,8 +8,6 @@ export interface HeldLease {
 /** What a story's callers have been told: every task that was ever accepted, every lease that was ever given. */
 export class Known {
   readonly #ids = new Set<TaskId>();
-  /** Keys. */
-  readonly #removed = new Set<string>();
   readonly #leases: HeldLease[] = [];
 
   accept(id: TaskId): void {
@@ -42,19 +39,5 @@ export class Known {
 
   get leases(): readonly HeldLease[] {
     return this.#leases;
-  }
-
-  async noticeRemoved({ ideal }: Pair): Promise<void> {
-    const ids = [...this.#ids];
-    const tasks = await ideal.get(ids);
-    ids.filter((_, index) => !tasks[index]).forEach((id) => this.#removed.add(splitTaskId(id).key));
-  }
-
-  /**
-   * Redis' journal has the entry of a task that retention removed for as long as an older one lives. A new task
-   * with the same key would be listed at both places; until it is not, keys are not used again.
-   */
-  wasRemoved(key: string): boolean {
-    return this.#removed.has(key);
   }
 }

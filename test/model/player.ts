@@ -129,23 +129,16 @@ export class Player {
 
   #submission({ queue = 0, routed, runInMs, ...choice }: TaskChoice): NewTask {
     const runAtMs = runInMs === undefined ? undefined : this.pair.clock.now() + runInMs;
-    const task = { ...choice, key: this.#freshKey(choice.key) };
     // Before it is announced, the type's queue is the default one, and clients remember that for a second.
-    if (routed && this.#announced) return newTask({ ...task, runAtMs, type: this.#route });
-    return newTask({ ...task, runAtMs, queue: this.queues[queue] });
-  }
-
-  #freshKey(key: string): string {
-    return this.#known.wasRemoved(key) ? this.#freshKey(`${key}'`) : key;
+    if (routed && this.#announced) return newTask({ ...choice, runAtMs, type: this.#route });
+    return newTask({ ...choice, runAtMs, queue: this.queues[queue] });
   }
 
   async #prune(queue: QueueName): Promise<void> {
     await this.#ask('prune', (each) => each.prune(queue));
-    await this.#known.noticeRemoved(this.pair);
   }
 
   async #enqueue(tasks: NewTask[], atomic = false): Promise<void> {
-    if (tasks.some(({ key }) => key !== undefined && this.#known.wasRemoved(key))) return;
     const [outcomes = []] = await this.pair.ask('enqueue', (queue) => queue.enqueue(tasks, { atomic }));
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.status === 'refused') continue;

@@ -16,7 +16,7 @@ import type {
 /*
  * How a task is written in Redis. What is fixed at acceptance is one string:
  *
- *     1 ␟ priority ␟ created ␟ expires ␟ payload bytes ␟ tenant ␟ type ␟ retry ␟ tags ␟ options ⏎ payload
+ *     1 ␟ priority ␟ created ␟ expires ␟ place in the journal ␟ payload bytes ␟ tenant ␟ type ␟ retry ␟ tags ␟ options ⏎ payload
  *
  * with ␟ = U+001F, which no name may contain and JSON escapes. The script adds what comes before the payload's
  * size; the rest, the body, is built here and is what a repeated submission is compared by. What happens to the
@@ -198,6 +198,7 @@ function decodeRecord(record: string) {
     priority: string,
     created: string,
     expires: string,
+    position: string,
     payloadBytes: string,
     tenant: string,
     type: string,
@@ -205,7 +206,7 @@ function decodeRecord(record: string) {
     tags: string,
     options: string,
   ];
-  const [, priority, created, expires, , tenant, type, retry, tags, optionsText] = fields;
+  const [, priority, created, expires, , , tenant, type, retry, tags, optionsText] = fields;
   const options: Options = optionsText === '' ? {} : (JSON.parse(optionsText) as Options);
   const spec: TaskSpec = {
     type,

@@ -18,7 +18,7 @@ local function stored_body(key)
   end
   local record = redis.call('GET', keys.task .. key)
   if record then
-    local priority, body = string.match(record, '^1\31(%d)\31%d+\31%d*\31(.*)$')
+    local priority, body = string.match(record, '^1\31(%d)\31%d+\31%d*\31%d+\31(.*)$')
     return priority .. body, record
   end
 end
@@ -78,6 +78,7 @@ end
 
 local lanes, journal = {}, {}
 local stamp = context.stamp
+local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0) + redis.call('LLEN', keys.journal)
 for i = first_each, #ARGV, 7 do
   local key, priority, due, ttl, idempotency, fingerprint, body =
     ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
@@ -90,8 +91,8 @@ for i = first_each, #ARGV, 7 do
     expires = math.max(now_ms, due_ms) + ttl
   end
   -- Most keys are new: one command both looks and stores.
-  if not code
-    and not redis.call('SET', keys.task .. key, '1\31' .. priority .. '\31' .. stamp .. '\31' .. expires .. '\31' .. body, 'NX') then
+  local record_text = '1\31' .. priority .. '\31' .. stamp .. '\31' .. expires .. '\31' .. (position + #journal) .. '\31' .. body
+  if not code and not redis.call('SET', keys.task .. key, record_text, 'NX') then
     code, first, record = objection_of_key(key, priority, body)
   end
   if code then

@@ -94,14 +94,17 @@ local function from_journal()
   return found, #found == examine_max
 end
 
-local function matches(key)
+local function matches(key, score)
+  if source == 'journal' and read_position(keys.task .. key) ~= tonumber(score) then
+    return false
+  end
   local head = redis.call('GETRANGE', keys.task .. key, 0, 4095)
   local _, _, _, _, its_tenant, its_type = parse_head(head)
   if not its_type or (tenant ~= '' and its_tenant ~= tenant) or (type ~= '' and its_type ~= type) then
     return false
   end
   if tag ~= '' then
-    local tags = string.match(head, '^[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31([^\31]*)')
+    local tags = string.match(head, '^' .. string.rep('[^\31]*\31', 9) .. '([^\31]*)')
     if not tags or not string.find(' ' .. tags .. ' ', ' ' .. tag .. ' ', 1, true) then
       return false
     end
@@ -123,7 +126,7 @@ for i, candidate in ipairs(candidates) do
     break
   end
   last = candidate
-  if matches(candidate[2]) then
+  if matches(candidate[2], candidate[1]) then
     rows[#rows + 1] = read_row(keys, candidate[2], full == '1')
   end
 end

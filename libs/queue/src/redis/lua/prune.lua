@@ -60,7 +60,7 @@ local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0)
 local heads = redis.call('LRANGE', keys.journal, 0, limits.pruneTasksMax - 1)
 local dropped = 0
 for _, key in ipairs(heads) do
-  if redis.call('EXISTS', keys.task .. key) == 1 then
+  if read_position(keys.task .. key) == position + dropped then
     if not wasteful then
       break
     end

@@ -1,6 +1,6 @@
 import { LIMITS, RETENTION } from '../../core/limits.js';
 import { TERMINAL_STATES, type TaskId, type TerminalState } from '../../core/task.js';
-import { only, useSubject, type Setup } from './subject.js';
+import { keysOf, only, useSubject, type Setup } from './subject.js';
 
 export function describeRetention(setup: Setup): void {
   const subject = useSubject(setup);
@@ -44,6 +44,20 @@ export function describeRetention(setup: Setup): void {
     expect(Object.values(overview?.states ?? {})).toEqual(Array(8).fill(0));
     expect(overview?.types).toEqual({});
     expect(await prune()).toMatchObject({ count: 0, more: false });
+  });
+
+  it('lists a key once that is used again after its task was removed', async () => {
+    await subject.addOne({ key: 'older', delayMs: LIMITS.delayMsMax });
+    await subject.addOne({ key: 'again' });
+    await subject.complete(await subject.takeOne());
+    subject.clock.advance(RETENTION.completed.ageMsMax + 1);
+    await pruneAll();
+    await subject.addOne({ key: 'again' });
+    for (const order of ['oldest', 'newest'] as const) {
+      const { items } = await subject.queue.list({ queue: subject.name, order, limit: 9 });
+      const keys = keysOf(items);
+      expect(order === 'oldest' ? keys : keys.reverse()).toEqual(['older', 'again']);
+    }
   });
 
   it('leaves tasks alone that have not ended, however old', async () => {
