@@ -35,6 +35,8 @@ const faulty: readonly (readonly [string, unknown, readonly string[]])[] = [
   ['a ttl of nothing', { type: 'a', ttl: 0 }, ['/ttl']],
   ['a timeout of half a ms', { type: 'a', timeout: 0.5 }, ['/timeout']],
   ['delay and runAt together', { type: 'a', delay: 1, runAt: '2026-01-01T00:00:00Z' }, ['/runAt']],
+  ['a time before 1970', { type: 'a', runAt: '0001-01-01T00:00:00Z' }, ['/runAt']],
+  ['a time after 9999', { type: 'a', runAt: '9999-12-31T23:59:59-14:00' }, ['/runAt']],
   ['30 February', { type: 'a', runAt: '2026-02-30T00:00:00Z' }, ['/runAt']],
   ['a time without zone', { type: 'a', runAt: '2026-01-01T00:00:00' }, ['/runAt']],
   ['a time as number', { type: 'a', runAt: 1_767_225_600_000 }, ['/runAt']],

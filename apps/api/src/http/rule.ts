@@ -97,9 +97,12 @@ export function readDurationMs(value: unknown): number | undefined {
 }
 
 /** RFC 3339, to the millisecond. */
+/** Later ones have no RFC 3339 form. */
+const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 export function time(): Rule {
   return rule(
-    'must be an RFC 3339 time such as 2026-01-31T12:00:00Z',
+    'must be an RFC 3339 time such as 2026-01-31T12:00:00Z, from 1970 to 9999',
     { type: 'string', format: 'date-time' },
     (value) => typeof value === 'string' && isTime(value),
   );
@@ -180,7 +183,8 @@ function isTime(value: string): boolean {
   if (year === undefined || month === undefined || day === undefined) return false;
   // Date would read 30 February as 2 March.
   const date = new Date(Date.UTC(year, month - 1, day));
-  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  const at = Date.parse(value);
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day && at >= 0 && at <= LATEST_MS;
 }
 
 function under(step: string | number, faults: readonly Fault[]): Fault[] {

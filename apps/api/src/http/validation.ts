@@ -18,8 +18,7 @@ export class DtoPipe implements PipeTransform {
 
 /** @throws Problem `malformed-body` without a body, `invalid-request` with every fault of the body */
 export function checkBody<T extends object>(dto: new () => T, body: unknown): T {
-  if (body === undefined || body === null)
-    throw new Problem('malformed-body', { detail: 'The body is empty.' });
+  if (body === undefined) throw new Problem('malformed-body', { detail: 'The body is empty.' });
   const { value, faults } = check(dto, body);
   if (faults.length > 0) throw invalid(faults);
   return value;

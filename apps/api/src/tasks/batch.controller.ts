@@ -85,6 +85,7 @@ As \`${NDJSON}\` any number of tasks can be sent, one per line and each on its o
     'task-gone',
     'payload-too-large',
     'unsupported-media-type',
+    'request-timeout',
     'invalid-request',
     'batch-spans-queues',
     'idempotency-mismatch',

@@ -70,6 +70,7 @@ export class SubmitController {
     'task-gone',
     'payload-too-large',
     'unsupported-media-type',
+    'request-timeout',
     'invalid-request',
     'idempotency-mismatch',
     'store-full',

@@ -129,6 +129,7 @@ export class TasksController {
     'task-not-found',
     'wrong-state',
     'unsupported-media-type',
+    'request-timeout',
     'invalid-request',
     'invalid-task-id',
   )
@@ -151,6 +152,7 @@ export class TasksController {
     'task-not-found',
     'wrong-state',
     'unsupported-media-type',
+    'request-timeout',
     'invalid-request',
     'invalid-task-id',
   )

@@ -88,7 +88,7 @@ for i = first_each, #ARGV, 7 do
     due_ms = tonumber(string.sub(due, 2)) + (string.sub(due, 1, 1) == 'd' and now_ms or 0)
   end
   if ttl ~= '' then
-    expires = math.max(now_ms, due_ms) + ttl
+    expires = string.format('%.0f', math.max(now_ms, due_ms) + ttl)
   end
   -- Most keys are new: one command both looks and stores.
   local record_text = '1\31' .. priority .. '\31' .. stamp .. '\31' .. expires .. '\31' .. (position + #journal) .. '\31' .. body
