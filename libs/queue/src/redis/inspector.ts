@@ -71,7 +71,7 @@ export class RedisInspector implements Inspector {
     return Promise.all(
       ids.map(async (id) => {
         const { queue, key } = splitTaskId(id);
-        return (await this.reading.add(queue, [key]))[0];
+        return this.readOne(queue, key);
       }),
     );
   }

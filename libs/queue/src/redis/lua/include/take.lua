@@ -1,4 +1,4 @@
--- The tasks of a repeated request that are still held with its tokens, appended to `reply`.
+-- One leased task, appended to `reply` as lease.lua describes it.
 local function append_task(keys, reply, key, record, attempt, failures, crashes, token, deadline)
   local errors = ''
   if tonumber(attempt) > 1 then
@@ -9,6 +9,7 @@ local function append_task(keys, reply, key, record, attempt, failures, crashes,
   reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = crashes, errors, token, deadline
 end
 
+-- The tasks of a repeated request that are still held with its tokens, appended to `reply`.
 local function retake(context, request, earlier, reply)
   local keys = context.keys
   local index = 0
