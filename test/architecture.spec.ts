@@ -106,6 +106,7 @@ const brokenImports: readonly (readonly [string, string, string])[] = [
   ['core-is-pure', 'libs/queue/src/core/with-adapter.ts', `import '../memory/memory-queue.js';`],
   ['adapters-know-only-core', 'libs/queue/src/redis/leans.ts', `import '../memory/memory-queue.js';`],
   ['adapters-know-only-core', 'libs/queue/src/memory/leans.ts', `import '../redis/redis-queue.js';`],
+  ['adapters-know-only-core', 'libs/queue/src/partitions/leans.ts', `import '../memory/memory-queue.js';`],
   ['agents-know-only-ports', 'libs/queue/src/worker/leans.ts', `import '../redis/redis-queue.js';`],
   ['agents-know-only-ports', 'libs/queue/src/chores/leans.ts', `import '../queue.module.js';`],
   ['metered-queue-knows-only-core', 'libs/queue/src/metered-queue.ts', `import './redis/redis-queue.js';`],

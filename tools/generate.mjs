@@ -71,7 +71,7 @@ function renderScript(folder, file) {
   const code = [...includes, body].join('\n').replace(/\blimits\.(\w+)/g, (_, limit) => {
     if (LIMITS[limit] === undefined)
       throw new Error(`${file} uses limits.${limit}, which limits.ts does not know`);
-    return LIMITS[limit];
+    return Array.isArray(LIMITS[limit]) ? `{ ${LIMITS[limit].join(', ')} }` : LIMITS[limit];
   });
   const used = [...new Set([...code.matchAll(/\bkeys\.(\w+)/g)].map((match) => match[1]))].sort();
   for (const key of used) {

@@ -108,6 +108,6 @@ async function stateIs(apiUrl: string, id: string, state: string): Promise<void>
 }
 
 async function minuteSum(apiUrl: string, event: string): Promise<number> {
-  const { body } = await request<{ minutes: Record<string, number>[] }>(`${apiUrl}/v1/queues/default`);
+  const { body } = await request<{ minutes: Record<string, number>[] }>(`${apiUrl}/v1/queues/default/stats`);
   return body.minutes.reduce((sum, minute) => sum + minute[event]!, 0);
 }

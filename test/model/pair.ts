@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Queue, QueueError } from '@app/queue';
+import { type Queue, QueueError, type QueueName } from '@app/queue';
 import { ManualClock, MemoryQueue } from '@app/queue/testing';
 import type { TestQueue } from '../support/redis.js';
 import { Forgetting } from './forgetting.js';
@@ -9,15 +9,17 @@ export class Pair {
   readonly forgetting: Forgetting;
   readonly ideal: MemoryQueue;
   #client = 0;
+  #losesReply = false;
 
   /** @param clients views of the same data, as of several processes */
   constructor(
     readonly store: TestQueue,
     private readonly clients: readonly Queue[],
     readonly clock: ManualClock,
+    readonly queues: readonly [QueueName, QueueName],
   ) {
     this.ideal = new MemoryQueue({ clock, random: () => 0.5 });
-    this.forgetting = new Forgetting(store.redis, clock);
+    this.forgetting = new Forgetting(store.redis, store.keyPrefix, clock);
   }
 
   get real(): Queue {
@@ -26,6 +28,26 @@ export class Pair {
 
   switchClient(): void {
     this.#client = (this.#client + 1) % this.clients.length;
+  }
+
+  /** The reply to the next change gets lost, so that it is asked for twice. */
+  loseReply(): void {
+    this.#losesReply = true;
+  }
+
+  /** `ask` for something that changes the queues. */
+  async change<T>(
+    question: string,
+    ask: (queue: Queue) => Promise<T>,
+    shown?: (answer: T) => unknown,
+  ): Promise<[real: T, ideal: T] | []> {
+    if (this.#losesReply) {
+      this.#losesReply = false;
+      await Promise.all([attempt(ask, this.real), attempt(ask, this.ideal)]);
+    }
+    const answers = await this.ask(question, ask, shown);
+    await Promise.all(this.queues.map((queue) => this.forgetting.keepIdleTenants(queue)));
+    return answers;
   }
 
   /**
@@ -57,14 +79,19 @@ async function attempt<T>(ask: (queue: Queue) => Promise<T>, queue: Queue): Prom
   try {
     return { value: await ask(queue) };
   } catch (error) {
-    if (error instanceof QueueError) return { thrown: error };
-    throw error;
+    // Nobody is refused so: something is broken.
+    if (!(error instanceof QueueError) || error.kind === 'internal' || error.kind === 'unavailable')
+      throw error;
+    return { thrown: error };
   }
 }
 
-/** Without fields that are there but undefined. Errors by code and task: their sentences, and facts they may add, are each backend's own. */
+/** Without fields that are there but undefined. Errors by code and facts: their sentences are each backend's own. */
 function comparable(value: unknown): unknown {
-  if (value instanceof QueueError) return { error: value.code, taskId: value.data.taskId };
+  if (value instanceof QueueError) {
+    const { taskId, retryAfterMs } = value.data;
+    return comparable({ error: value.code, taskId, retryAfterMs });
+  }
   if (Array.isArray(value)) return value.map(comparable);
   if (typeof value !== 'object' || value === null) return value;
   const fields = Object.entries(value).filter(([, field]) => field !== undefined);

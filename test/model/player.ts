@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
+  type ChoreResult,
   isTerminal,
   type Lease,
   LIMITS,
@@ -9,13 +11,15 @@ import {
 } from '@app/queue';
 import { listAll, newTask } from '@app/queue/testing';
 import { globalKey, queueKey } from '../../libs/queue/src/redis/keys.js';
+import { checkAllowed } from './allowed.js';
+import { TENANTS } from './forgetting.js';
 import { Known } from './known.js';
+import { hasLeftovers, readLines } from './lanes.js';
 import { inspect, observe } from './observation.js';
 import type { Pair } from './pair.js';
 import { type Request, Requests } from './requests.js';
-import type { RequestChoice, SettlementChoice, Step, TaskChoice } from './step.js';
-import { hasEntries } from './structure.js';
-import { advanceTo, LEASE_MS_MAX, loseLeases } from './time.js';
+import type { Edge, RequestChoice, SettlementChoice, Step, TaskChoice } from './step.js';
+import { advanceTo, advanceToNext, LEASE_MS_MAX, loseLeases, RETRY_AFTER_MS_MAX } from './time.js';
 
 /** After so many steps everything is looked at, not only what is seen at a glance. */
 const STEPS_PER_INSPECTION = 20;
@@ -26,23 +30,28 @@ const DRAIN_ROUNDS_MAX = 20;
 export class Player {
   readonly #known = new Known();
   readonly #requests: Requests;
+  /** Queues about which anything was said. */
+  readonly #used = new Set<QueueName>();
   #repeat?: () => Promise<void>;
   #announced = false;
+  /** When there may be something to take, as far as the latest lease was told. */
+  #nextAt = 0;
 
-  constructor(
-    private readonly pair: Pair,
-    private readonly queues: readonly [QueueName, QueueName],
-  ) {
+  constructor(private readonly pair: Pair) {
     this.#requests = new Requests(pair);
   }
 
   async play(story: readonly Step[]): Promise<void> {
     for (const [index, step] of story.entries()) {
+      if ('queue' in step) this.#used.add(this.pair.queues[step.queue]);
       await this.#take(step);
       await this.#observe(index % STEPS_PER_INSPECTION === STEPS_PER_INSPECTION - 1);
     }
     await this.#observe(true);
-    await this.#drain();
+    for (const queue of this.#used) {
+      await this.#lift(queue);
+      await this.#drain(queue);
+    }
     await this.#observe(true);
   }
 
@@ -52,11 +61,11 @@ export class Player {
       case 'enqueue':
         return this.#submit(step.tasks, step.atomic);
       case 'lease': {
-        const request = this.#requests.fresh(this.queues[step.request.queue], step.request);
+        const request = this.#requests.fresh(pair.queues[step.request.queue], step.request);
         return this.#mutate(() => this.#lease(request));
       }
       case 'leaseAgain': {
-        const request = this.#requests.latest(this.queues[step.queue], step.worker);
+        const request = this.#requests.latest(pair.queues[step.queue], step.worker);
         return request && this.#lease(request);
       }
       case 'settle':
@@ -65,52 +74,82 @@ export class Player {
         const { progress, logs } = step;
         const held = step.leases.flatMap((lease) => this.#known.leaseBy(lease));
         const extensions = held.map((lease) => ({ ...lease, progress, logs }));
-        return this.#mutate(() => this.#ask('extend', (queue) => queue.extend(extensions, step.leaseMs)));
+        return this.#change('extend', (queue) => queue.extend(extensions, step.leaseMs));
       }
       case 'cancel':
-      case 'retry': {
-        const ids = step.tasks.map((task) => this.#known.idBy(task, this.queues[0]));
-        return this.#mutate(() => this.#ask(step.do, (queue) => queue[step.do](ids)));
+      case 'retry':
+      case 'remove': {
+        const ids = step.tasks.map((task) => this.#known.idBy(task, pair.queues[0]));
+        return this.#change(step.do, (queue) => queue[step.do](ids));
       }
-      case 'prune':
-        return this.#mutate(() => this.#prune(this.queues[step.queue]));
+      case 'update': {
+        const changes = step.changes.map(({ task, priority, runInMs }) => ({
+          id: this.#known.idBy(task, pair.queues[0]),
+          priority,
+          runAtMs: this.#timeIn(runInMs),
+        }));
+        return this.#change('update', (queue) => queue.update(changes));
+      }
       case 'promote':
+        return this.#mutate(() => this.#promote(pair.queues[step.queue]));
       case 'reap':
-        return this.#mutate(() => this.#ask(step.do, (queue) => queue[step.do](this.queues[step.queue])));
-      case 'setWeight': {
-        const { tenant, weight } = step;
-        const name = this.queues[step.queue];
-        return this.#mutate(() => this.#ask('setWeight', (queue) => queue.setWeight(name, tenant, weight)));
+      case 'prune':
+      case 'drain':
+        return this.#change<unknown>(step.do, (queue) => queue[step.do](pair.queues[step.queue]));
+      case 'configure':
+        return this.#change('configure', (queue) => queue.configure(pair.queues[step.queue], step.settings));
+      case 'configureTenant':
+        return this.#change('configureTenant', (queue) =>
+          queue.configureTenant(pair.queues[step.queue], step.tenant, step.settings),
+        );
+      case 'pause':
+      case 'resume':
+        return this.#change(step.do, (queue) => queue[step.do](pair.queues[step.queue], step.tenant));
+      case 'purge': {
+        const { state, tenant } = step;
+        return this.#change('purge', (queue) =>
+          queue.purge({ queue: pair.queues[step.queue], state, tenant }),
+        );
       }
+      case 'deleteQueue':
+        return this.#mutate(() => this.#deleteQueue(pair.queues[step.queue]));
       case 'elect':
         return this.#elect(`holder-${step.holder}`, step.ttlMs);
       case 'announce':
         this.#announced = true;
-        return this.#ask('announceTypes', (queue) => queue.announceTypes({ [this.#route]: this.queues[1] }));
+        return this.#change('announceTypes', (queue) =>
+          queue.announceTypes({ [this.#route]: pair.queues[1] }),
+        );
       case 'advance':
         return pair.forgetting.advance(step.ms);
       case 'advanceTo':
-        return advanceTo(pair, this.queues[0], step.edge, step.ms);
+        return this.#advanceTo(step.edge, step.ms);
       case 'loseLeases':
-        return loseLeases(pair, this.queues[step.queue]);
+        return loseLeases(pair, pair.queues[step.queue]);
       case 'repeat':
         return this.#repeat?.();
+      case 'loseReply':
+        return pair.loseReply();
       case 'flushScripts':
         return void (await pair.store.redis.script('FLUSH'));
       case 'switchClient':
         return pair.switchClient();
       case 'waitForWork':
-        return this.#waitForWork(this.queues[step.queue]);
-      case 'waitForEnd':
-        return this.#ask('waitForEnd', (queue) =>
-          queue.waitForEnd(this.#known.idBy(step.task, this.queues[0]), 0),
-        );
+        return this.#waitForWork(pair.queues[step.queue], step.tenants);
+      case 'waitForEnd': {
+        const id = this.#known.idBy(step.task, pair.queues[0]);
+        return void (await pair.ask('waitForEnd', (queue) => queue.waitForEnd(id, 0)));
+      }
     }
   }
 
   /** A type of this story alone, since routes outlive it. */
   get #route(): string {
-    return `to-${this.queues[1]}`.slice(0, 64);
+    return `to-${this.pair.queues[1]}`.slice(0, 64);
+  }
+
+  #timeIn(ms: number | undefined): number | undefined {
+    return ms === undefined ? undefined : this.pair.clock.now() + ms;
   }
 
   async #mutate(mutation: () => Promise<void>): Promise<void> {
@@ -118,8 +157,8 @@ export class Player {
     await mutation();
   }
 
-  async #ask(question: string, ask: (queue: Queue) => Promise<unknown>): Promise<void> {
-    await this.pair.ask(question, ask);
+  async #change<T>(question: string, change: (queue: Queue) => Promise<T>): Promise<void> {
+    await this.#mutate(async () => void (await this.pair.change(question, change)));
   }
 
   async #submit(choices: readonly TaskChoice[], atomic?: boolean): Promise<void> {
@@ -128,32 +167,36 @@ export class Player {
   }
 
   #submission({ queue = 0, routed, runInMs, ...choice }: TaskChoice): NewTask {
-    const runAtMs = runInMs === undefined ? undefined : this.pair.clock.now() + runInMs;
+    const runAtMs = this.#timeIn(runInMs);
     // Before it is announced, the type's queue is the default one, and clients remember that for a second.
     if (routed && this.#announced) return newTask({ ...choice, runAtMs, type: this.#route });
-    return newTask({ ...choice, runAtMs, queue: this.queues[queue] });
-  }
-
-  async #prune(queue: QueueName): Promise<void> {
-    await this.#ask('prune', (each) => each.prune(queue));
+    return newTask({ ...choice, runAtMs, queue: this.pair.queues[queue] });
   }
 
   async #enqueue(tasks: NewTask[], atomic = false): Promise<void> {
-    const [outcomes = []] = await this.pair.ask('enqueue', (queue) => queue.enqueue(tasks, { atomic }));
+    const [outcomes = []] = await this.pair.change('enqueue', (queue) => queue.enqueue(tasks, { atomic }));
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.status === 'refused') continue;
-      this.#known.accept(outcome.task.id);
+      const { id, queue } = outcome.task;
+      this.#used.add(queue);
+      this.#known.accept(id);
       const { idempotency } = tasks[index]!;
-      if (!idempotency || outcome.status === 'replayed') continue;
+      if (!idempotency) continue;
       const { store, forgetting, clock } = this.pair;
-      const key = queueKey(store.keyPrefix, outcome.task.queue, 'idempotency', idempotency.key);
-      await forgetting.keepUntil(key, clock.now() + LIMITS.idempotencyMs);
+      const key = queueKey(store.keyPrefix, queue, 'idempotency', idempotency.key);
+      // Remembered just now, and not before.
+      if ((await store.redis.pttl(key)) > 0)
+        await forgetting.keepUntil(key, clock.now() + LIMITS.idempotencyMs);
     }
   }
 
   async #lease(request: Request): Promise<void> {
     if (!this.#requests.mayBeSent(request)) return;
-    const leases = await this.pair.ask('lease', (queue) => queue.lease(request), withoutMore);
+    const leases = await this.pair.change(
+      'lease',
+      (queue) => queue.lease(request),
+      ({ tasks }) => tasks,
+    );
     await this.#receive(request, ...leases);
   }
 
@@ -161,13 +204,14 @@ export class Player {
     const settlements = choices.flatMap(({ lease, ...ending }) =>
       this.#known.leaseBy(lease).map((held) => ({ ...held, ...ending }) as Settlement),
     );
-    const next = choice && this.#requests.fresh(this.queues[choice.queue], choice);
+    const next = choice && this.#requests.fresh(this.pair.queues[choice.queue], choice);
+    if (next) this.#used.add(next.queue);
     return this.#mutate(async () => {
       if (next && !this.#requests.mayBeSent(next)) return;
-      const answers = await this.pair.ask(
+      const answers = await this.pair.change(
         'settle',
         (queue) => queue.settle(settlements, next),
-        ({ outcomes, lease }) => ({ outcomes, lease: lease && withoutMore(lease) }),
+        ({ outcomes, lease }) => ({ outcomes, tasks: lease?.tasks }),
       );
       const [real, ideal] = answers.map(({ lease }) => lease);
       if (next) await this.#receive(next, real, ideal);
@@ -176,12 +220,38 @@ export class Player {
 
   async #receive(request: Request, real?: Lease, ideal?: Lease): Promise<void> {
     if (!real || !ideal) return;
+    const { pair } = this;
+    if (real.tasks.length > 0 && !this.#requests.hasTaken(request)) {
+      await checkAllowed(pair.real, request, real.tasks);
+    }
     await this.#requests.answered(request, real.tasks.length);
     this.#known.receive(real);
-    if (real.more === ideal.more) return;
-    // An entry that an ended task left in the middle of its lane is work to Redis until it is reached.
-    expect(real.more).toBe(true);
-    expect(await hasEntries(this.pair.store, request.queue)).toBe(true);
+    if (real.nextDueInMs !== undefined) this.#nextAt = pair.clock.now() + real.nextDueInMs;
+    await this.#compareOutlook(request.queue, real, ideal);
+  }
+
+  async #promote(queue: QueueName): Promise<void> {
+    const [real, ideal] = await this.pair.change(
+      'promote',
+      (each) => each.promote(queue),
+      ({ count, more }) => ({ count, more }),
+    );
+    if (real && ideal) await this.#compareOutlook(queue, real, ideal);
+  }
+
+  /** What there will be to do. To Redis the entry of an ended task is work until it is reached. */
+  async #compareOutlook<T extends Lease | ChoreResult>(queue: QueueName, real: T, ideal: T): Promise<void> {
+    const outlook = ({ tasks: _, ...rest }: Partial<Lease>) => rest;
+    if (isDeepStrictEqual(outlook(real), outlook(ideal))) return;
+    const tasks = await listAll(this.pair.real, { queue });
+    if (!(await hasLeftovers(this.pair.store, queue, tasks))) expect(real).toEqual(ideal);
+  }
+
+  async #deleteQueue(queue: QueueName): Promise<void> {
+    const { pair } = this;
+    const [deleted] = await pair.change('deleteQueue', (each) => each.deleteQueue(queue));
+    // A token for work of before means nothing, and need not be kept.
+    if (deleted) for (const tenants of [undefined, [...TENANTS]]) await this.#dropTokens(queue, tenants);
   }
 
   async #elect(holder: string, ttlMs: number): Promise<void> {
@@ -190,52 +260,71 @@ export class Player {
     if (elected) await forgetting.keepUntil(globalKey(store.keyPrefix, 'chores'), clock.now() + ttlMs);
   }
 
+  #advanceTo(edge: Edge, ms: number): Promise<void> {
+    if (edge === 'next') return advanceTo(this.pair, this.#nextAt + ms);
+    return advanceToNext(this.pair, this.pair.queues[0], edge, ms);
+  }
+
   /**
    * A worker that the oracle gives a token must get one from Redis. Redis may have one more, rung for entries
    * that stand for nothing.
    */
-  async #waitForWork(queue: QueueName): Promise<void> {
-    const { ideal, real, store } = this.pair;
-    const rung = await ideal.waitForWork([queue], 0);
-    if (rung) expect(await real.waitForWork([queue], WAKE_MS)).toBe(queue);
-    else await store.redis.del(queueKey(store.keyPrefix, queue, 'wake'));
+  async #waitForWork(queue: QueueName, tenants?: string[]): Promise<void> {
+    const { ideal, real } = this.pair;
+    const rung = await ideal.waitForWork([queue], 0, undefined, tenants);
+    if (rung) expect(await real.waitForWork([queue], WAKE_MS, undefined, tenants)).toBe(queue);
+    else await this.#dropTokens(queue, tenants);
+  }
+
+  /** All that such a worker would get. */
+  async #dropTokens(queue: QueueName, tenants?: string[]): Promise<void> {
+    const { ideal, store } = this.pair;
+    while (await ideal.waitForWork([queue], 0, undefined, tenants));
+    const key = (tenant: string) => queueKey(store.keyPrefix, queue, 'wakeOf', tenant);
+    await store.redis.del(tenants ? ['~', ...tenants].map(key) : [queueKey(store.keyPrefix, queue, 'wake')]);
   }
 
   async #observe(closely: boolean): Promise<void> {
-    for (const queue of this.queues) {
+    for (const queue of this.#used) {
       const ids = this.#known.idsOf(queue);
-      if (ids.length === 0) continue;
       await observe(this.pair, queue, ids);
       if (closely) await inspect(this.pair, queue, ids);
     }
   }
 
-  /** Works until nothing is left: what was accepted ends, whatever has happened. */
-  async #drain(): Promise<void> {
-    for (const queue of this.queues) {
-      for (let round = 0; round < DRAIN_ROUNDS_MAX; round += 1) {
-        const request = this.#requests.fresh(queue, { worker: 0, max: 100, leaseMs: LEASE_MS_MAX });
-        const first = this.#known.leases.length;
-        await this.#lease(request);
-        const settlements = this.#known.leases
-          .slice(first)
-          .map((lease) => ({ ...lease, action: 'complete' as const }));
-        await this.#ask('settle', (each) => each.settle(settlements));
-        const [overview] = await this.pair.ideal.overview([queue]);
-        const { running = 0, pending = 0 } = overview?.states ?? {};
-        if (running + pending === 0 && overview?.nextDueInMs === undefined) break;
-        if (running > 0) await loseLeases(this.pair, queue);
-        if (overview?.nextDueInMs !== undefined) {
-          await this.pair.forgetting.advance(Math.max(0, overview.nextDueInMs));
-        }
-      }
-      const tasks = await listAll(this.pair.real, { queue });
-      expect(tasks.filter(({ state }) => !isTerminal(state))).toEqual([]);
-      expect(await hasEntries(this.pair.store, queue)).toBe(false);
+  /** Everybody may start everything, as far as the mode allows. */
+  async #lift(queue: QueueName): Promise<void> {
+    const { mode } = await this.pair.ideal.settings(queue);
+    await this.#change('resume', (each) => each.resume(queue));
+    await this.#change('configure', (each) => each.configure(queue, { mode }));
+    for (const tenant of TENANTS) {
+      await this.#change('resume', (each) => each.resume(queue, tenant));
+      await this.#change('configureTenant', (each) => each.configureTenant(queue, tenant, {}));
     }
+    await this.pair.forgetting.advance(RETRY_AFTER_MS_MAX);
   }
-}
 
-function withoutMore({ tasks, nextDueInMs }: Lease) {
-  return { tasks, nextDueInMs };
+  /** Works until nothing is left: what was accepted ends, whatever has happened. */
+  async #drain(queue: QueueName): Promise<void> {
+    const { pair } = this;
+    for (let round = 0; round < DRAIN_ROUNDS_MAX; round += 1) {
+      const request = this.#requests.fresh(queue, { worker: 0, max: 100, leaseMs: LEASE_MS_MAX });
+      const first = this.#known.leases.length;
+      await this.#lease(request);
+      const held = this.#known.leases.slice(first);
+      const settlements = held.map((lease) => ({ ...lease, action: 'complete' as const }));
+      await this.#change('settle', (each) => each.settle(settlements));
+      const [overview] = await pair.ideal.overview([queue]);
+      const { running = 0, pending = 0 } = overview?.states ?? {};
+      // The last round passes over what ended tasks have left.
+      if (held.length + running + pending === 0 && overview?.nextDueInMs === undefined) break;
+      if (running > 0) await loseLeases(pair, queue);
+      if (overview?.nextDueInMs !== undefined) {
+        await pair.forgetting.advance(Math.max(0, overview.nextDueInMs));
+      }
+    }
+    const tasks = await listAll(pair.real, { queue });
+    expect(tasks.filter(({ state }) => !isTerminal(state))).toEqual([]);
+    expect(await readLines(pair.store, queue, tasks)).toEqual([]);
+  }
 }

@@ -15,9 +15,9 @@ export class Requests {
   constructor(private readonly pair: Pair) {}
 
   /** One with an id of its own. */
-  fresh(queue: QueueName, { worker, max, leaseMs }: Omit<RequestChoice, 'queue'>): Request {
+  fresh(queue: QueueName, { worker, ...choice }: Omit<RequestChoice, 'queue'>): Request {
     this.#made += 1;
-    const request = { queue, workerId: `w${worker}`, max, leaseMs, requestId: `r${this.#made}` };
+    const request = { ...choice, queue, workerId: `w${worker}`, requestId: `r${this.#made}` };
     this.#latest.set(memoryKey(this.pair, request), request);
     return request;
   }
@@ -32,12 +32,17 @@ export class Requests {
    */
   mayBeSent(request: Request): boolean {
     const key = memoryKey(this.pair, request);
-    const used = this.#took.has(request.requestId);
-    return !used || (this.#latest.get(key) === request && this.pair.forgetting.remembers(key));
+    return (
+      !this.hasTaken(request) || (this.#latest.get(key) === request && this.pair.forgetting.remembers(key))
+    );
+  }
+
+  hasTaken(request: Request): boolean {
+    return this.#took.has(request.requestId);
   }
 
   async answered(request: Request, tasks: number): Promise<void> {
-    if (tasks === 0 || this.#took.has(request.requestId)) return;
+    if (tasks === 0 || this.hasTaken(request)) return;
     this.#took.add(request.requestId);
     await this.pair.forgetting.keepUntil(
       memoryKey(this.pair, request),

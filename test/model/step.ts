@@ -1,4 +1,4 @@
-import type { NewTask, Settlement } from '@app/queue';
+import type { NewTask, Priority, PurgeRequest, QueueSettings, Settlement, TenantSettings } from '@app/queue';
 
 /**
  * One step of a story, as plain data, so that a failing story can be kept as it was printed. What names a lease,
@@ -11,23 +11,35 @@ export type Step =
   | { do: 'leaseAgain'; queue: QueueChoice; worker: number }
   | { do: 'settle'; settlements: SettlementChoice[]; next?: RequestChoice }
   | { do: 'extend'; leases: number[]; leaseMs: number; progress?: string; logs?: string[] }
-  | { do: 'cancel' | 'retry'; tasks: number[] }
+  | { do: 'cancel' | 'retry' | 'remove'; tasks: number[] }
+  | { do: 'update'; changes: ChangeChoice[] }
   | { do: 'promote' | 'reap' | 'prune'; queue: QueueChoice }
-  | { do: 'setWeight'; queue: QueueChoice; tenant: string; weight: number }
+  | { do: 'configure'; queue: QueueChoice; settings: QueueSettings }
+  | { do: 'configureTenant'; queue: QueueChoice; tenant: string; settings: TenantSettings }
+  /** Of one tenant, or of the queue. */
+  | { do: 'pause' | 'resume'; queue: QueueChoice; tenant?: string }
+  | { do: 'drain' | 'deleteQueue'; queue: QueueChoice }
+  | { do: 'purge'; queue: QueueChoice; state: PurgeRequest['state']; tenant?: string }
   | { do: 'elect'; holder: number; ttlMs: number }
   /** From then on submissions may leave their queue to their type. */
   | { do: 'announce' }
   | { do: 'advance'; ms: number }
   /** To where something happens, or to just before or after it. */
-  | { do: 'advanceTo'; edge: 'due' | 'deadline'; ms: number }
+  | { do: 'advanceTo'; edge: Edge; ms: number }
   /** Reaps often enough for the workers, not the clock, to be to blame. */
   | { do: 'loseLeases'; queue: QueueChoice }
   /** The latest mutation exactly as it was, as after a lost reply. */
   | { do: 'repeat' }
+  /** The next mutation's first reply is never seen: its caller asks once more. */
+  | { do: 'loseReply' }
   | { do: 'flushScripts' }
   | { do: 'switchClient' }
-  | { do: 'waitForWork'; queue: QueueChoice }
+  /** For work of anyone, or of these tenants. */
+  | { do: 'waitForWork'; queue: QueueChoice; tenants?: string[] }
   | { do: 'waitForEnd'; task: number };
+
+/** A task falls due, a lease ends, or the time has come that the latest lease was told. */
+export type Edge = 'due' | 'deadline' | 'next';
 
 /** The first or the second queue of a story. */
 export type QueueChoice = 0 | 1;
@@ -41,11 +53,20 @@ export type TaskChoice = Partial<Omit<NewTask, 'queue' | 'runAtMs'>> & {
   runInMs?: number;
 };
 
+export interface ChangeChoice {
+  task: number;
+  priority?: Priority;
+  /** `runAtMs`, from now. */
+  runInMs?: number;
+}
+
 export interface RequestChoice {
   queue: QueueChoice;
   worker: number;
   max: number;
   leaseMs: number;
+  tenants?: string[];
+  steal?: boolean | string[];
 }
 
 type Ending<T> = T extends unknown ? Omit<T, 'id' | 'leaseToken'> : never;

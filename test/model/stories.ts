@@ -1,7 +1,16 @@
-import { type Priority, RETENTION, type RetryPolicy } from '@app/queue';
+import {
+  type Priority,
+  type PriorityPolicy,
+  type QueueSettings,
+  type Rate,
+  RETENTION,
+  type RetryPolicy,
+  type TenantSettings,
+} from '@app/queue';
 import { retryPolicy } from '@app/queue/testing';
 import fc from 'fast-check';
-import type { QueueChoice, RequestChoice, SettlementChoice, Step, TaskChoice } from './step.js';
+import type { ChangeChoice, QueueChoice, RequestChoice, SettlementChoice, Step, TaskChoice } from './step.js';
+import { RETRY_AFTER_MS_MAX } from './time.js';
 
 const DAY_MS = 86_400_000;
 
@@ -38,6 +47,10 @@ const task: fc.Arbitrary<TaskChoice> = fc.record(
   },
   { requiredKeys: ['key', 'queue'] },
 );
+const ordered: fc.Arbitrary<Partial<TaskChoice>> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({}) },
+  { weight: 1, arbitrary: fc.record({ orderingKey: fc.constantFrom('o', 'o', 'o:1') }) },
+);
 const when: fc.Arbitrary<Partial<TaskChoice>> = fc.oneof(
   { weight: 6, arbitrary: fc.constant({}) },
   { weight: 2, arbitrary: fc.record({ delayMs: fc.constantFrom(0, 1, 1_000, 5_000, 60_000) }) },
@@ -63,23 +76,39 @@ const rest: fc.Arbitrary<Partial<TaskChoice>> = fc.oneof(
   },
 );
 const submission: fc.Arbitrary<TaskChoice> = fc
-  .tuple(task, when, rest)
-  .map(([first, second, third]) => ({ ...first, ...second, ...third }));
+  .tuple(task, ordered, when, rest)
+  .map((parts) => Object.assign({}, ...parts) as TaskChoice);
 const plain: fc.Arbitrary<TaskChoice[]> = fc.array(
-  fc.record({
-    key: fc.stringMatching(/^p[0-9a-f]{2}$/),
-    tenant,
-    priority: fc.constantFrom<Priority>(3, 3, 3, 1, 6),
-  }),
+  fc
+    .tuple(
+      fc.record({
+        key: fc.stringMatching(/^p[0-9a-f]{2}$/),
+        tenant,
+        priority: fc.constantFrom<Priority>(3, 3, 3, 1, 6),
+      }),
+      ordered,
+    )
+    .map(([first, second]) => ({ ...first, ...second })),
   { minLength: 1, maxLength: 6 },
 );
 
-const request: fc.Arbitrary<RequestChoice> = fc.record({
-  queue: queueChoice,
-  worker,
-  max: fc.constantFrom(1, 1, 2, 3, 8, 0),
-  leaseMs,
-});
+const tenants = fc.constantFrom<string[]>(['a'], ['B', 'a'], ['c', 'a', 'c']);
+const request: fc.Arbitrary<RequestChoice> = fc
+  .tuple(
+    fc.record({ queue: queueChoice, worker, max: fc.constantFrom(1, 1, 2, 3, 8, 0), leaseMs }),
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constant({}) },
+      {
+        weight: 2,
+        arbitrary: fc.record(
+          { tenants, steal: fc.oneof(fc.boolean(), fc.constantFrom<string[]>(['c'], ['c', 'B'], [])) },
+          { requiredKeys: ['tenants'] },
+        ),
+      },
+      { weight: 1, arbitrary: fc.record({ steal: fc.oneof(fc.boolean(), tenants) }) },
+    ),
+  )
+  .map(([first, second]) => ({ ...first, ...second }));
 
 const settlement: fc.Arbitrary<SettlementChoice> = fc.oneof(
   fc.record({
@@ -100,8 +129,73 @@ const settlement: fc.Arbitrary<SettlementChoice> = fc.oneof(
     },
     { requiredKeys: ['lease', 'action', 'error'] },
   ),
-  fc.record({ lease: recent, action: fc.constant('release' as const) }),
+  fc.record(
+    {
+      lease: recent,
+      action: fc.constant('release' as const),
+      retryAfterMs: fc.constantFrom(0, 1_000, RETRY_AFTER_MS_MAX),
+    },
+    { requiredKeys: ['lease', 'action'] },
+  ),
 );
+
+const change: fc.Arbitrary<ChangeChoice> = fc.record(
+  {
+    task: recent,
+    priority: fc.constantFrom<Priority>(1, 3, 6),
+    runInMs: fc.constantFrom(-1, 0, 1, 1_000, 60_000),
+  },
+  { requiredKeys: ['task'] },
+);
+
+/** Intervals are whole milliseconds, so that charging one by one and at once is the same. */
+const rate: fc.Arbitrary<Rate> = fc.record(
+  {
+    limit: fc.constantFrom(1, 2, 4),
+    perMs: fc.constantFrom(1_000, 1_000, 10_000),
+    burst: fc.constantFrom(1, 2, 3),
+  },
+  { requiredKeys: ['limit', 'perMs'] },
+);
+const tenantSettings: fc.Arbitrary<TenantSettings> = sometimes({
+  weight: fc.constantFrom(1, 2, 3, 10),
+  concurrency: fc.constantFrom(1, 2),
+  rate,
+  backlog: fc.constantFrom(1, 3),
+});
+const priorityPolicy: fc.Arbitrary<PriorityPolicy> = fc.oneof(
+  fc.record(
+    {
+      policy: fc.constant('strict' as const),
+      maxWaitMs: fc.constantFrom(
+        { 1: 1_000, 3: 1_000, 6: 1_000 },
+        { 1: 0, 3: 999 },
+        { 3: null, 6: null, 1: 1 },
+      ),
+    },
+    { requiredKeys: ['policy'] },
+  ),
+  fc.record(
+    {
+      policy: fc.constant('weighted' as const),
+      weights: fc.constantFrom({ 1: 1, 3: 2, 6: 3 }, { 1: 10, 6: 1 }),
+    },
+    { requiredKeys: ['policy'] },
+  ),
+  fc.constant({ policy: 'off' as const }),
+);
+const queueSettings: fc.Arbitrary<QueueSettings> = fc
+  .tuple(
+    fc.constantFrom<QueueSettings>({}, {}, {}, { mode: 'fair' }, { mode: 'fifo' }),
+    sometimes({
+      priority: priorityPolicy,
+      concurrency: fc.constantFrom(1, 2, 3),
+      rate,
+      backlog: fc.constantFrom(2, 5),
+      tenants: tenantSettings,
+    }),
+  )
+  .map((parts) => Object.assign({}, ...parts) as QueueSettings);
 
 const edges = fc.constantFrom(0, 1, 999, 1_000, 1_001, 3_000, 4_999, 5_000, 5_001, 9_999, 10_000, 60_000);
 
@@ -130,23 +224,67 @@ const WEIGHTED: readonly [weight: number, step: fc.Arbitrary<Step>][] = [
   [3, step('reap', { queue: queueChoice })],
   [1, step('prune', { queue: queueChoice })],
   [4, step('loseLeases', { queue: queueChoice })],
-  [2, step('setWeight', { queue: queueChoice, tenant, weight: fc.constantFrom(1, 2, 3, 10) })],
+  [3, step('remove', { tasks: fc.array(recent, { minLength: 1, maxLength: 3 }) })],
+  [4, step('update', { changes: fc.array(change, { minLength: 1, maxLength: 3 }) })],
+  [2, step('configure', { queue: queueChoice, settings: queueSettings })],
+  [3, step('configureTenant', { queue: queueChoice, tenant, settings: tenantSettings })],
+  [1, step('pause', { queue: queueChoice })],
+  [1, step('drain', { queue: queueChoice })],
+  [3, step('resume', { queue: queueChoice })],
+  [2, step('pause', { queue: queueChoice, tenant })],
+  [2, step('resume', { queue: queueChoice, tenant })],
+  [
+    1,
+    step('purge', {
+      queue: queueChoice,
+      state: fc.constantFrom('waiting', 'pending', 'completed', 'failed', 'cancelled', 'expired'),
+    }),
+  ],
+  [1, step('purge', { queue: queueChoice, state: fc.constant('pending'), tenant })],
+  [1, step('deleteQueue', { queue: queueChoice })],
   [5, step('advance', { ms: edges })],
   [1, step('advance', { ms: fc.constantFrom(-1, -1_000, -6_000) })],
   [1, step('advance', { ms: fc.constantFrom(DAY_MS, RETENTION.failed.ageMsMax + 1) })],
-  [5, step('advanceTo', { edge: fc.constantFrom('due', 'deadline'), ms: fc.constantFrom(-1, 0, 0, 1) })],
+  [
+    5,
+    step('advanceTo', {
+      edge: fc.constantFrom('due', 'deadline', 'next', 'next'),
+      ms: fc.constantFrom(-1, 0, 0, 1),
+    }),
+  ],
   [5, step('repeat', {})],
+  [3, step('loseReply', {})],
   [1, step('flushScripts', {})],
   [1, step('switchClient', {})],
   [1, step('announce', {})],
   [1, step('elect', { holder: worker, ttlMs: fc.constantFrom(1_000, 10_000) })],
   [2, step('waitForWork', { queue: queueChoice })],
+  [1, step('waitForWork', { queue: queueChoice, tenants })],
   [1, step('waitForEnd', { task: recent })],
 ];
 
 export function stories(stepsMax: number): fc.Arbitrary<Step[]> {
   const steps = fc.oneof(...WEIGHTED.map(([weight, arbitrary]) => ({ weight, arbitrary })));
-  return fc.array(steps, { minLength: 1, maxLength: stepsMax, size: 'max' });
+  // The mode can be chosen as long as there is nothing.
+  const first = fc.option(step('configure', { queue: fc.constant(0), settings: queueSettings }), {
+    nil: undefined,
+  });
+  return fc
+    .tuple(first, fc.array(steps, { minLength: 1, maxLength: stepsMax, size: 'max' }))
+    .map(([configure, rest]) => (configure ? [configure, ...rest] : rest));
+}
+
+/** Each field in a third of the cases: with all limits at once nothing would ever start. */
+function sometimes<T extends object>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<
+  Partial<T>
+> {
+  const optional = Object.entries<fc.Arbitrary<unknown>>(fields).map(([name, value]) =>
+    fc.oneof(
+      { weight: 2, arbitrary: fc.constant({}) },
+      { weight: 1, arbitrary: value.map((each) => ({ [name]: each })) },
+    ),
+  );
+  return fc.tuple(...optional).map((parts) => Object.assign({}, ...parts) as Partial<T>);
 }
 
 function step<T extends object>(name: Step['do'], fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) {

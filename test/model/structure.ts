@@ -1,6 +1,7 @@
-import { HIGHEST_PRIORITY, LOWEST_PRIORITY, type QueueName, type Task } from '@app/queue';
+import { isTerminal, type QueueName, type Task } from '@app/queue';
 import { queueKey } from '../../libs/queue/src/redis/keys.js';
 import type { TestQueue } from '../support/redis.js';
+import { readLines, scopeOf } from './lanes.js';
 
 /**
  * What must be true between the keys of a queue at any moment: an auditor that reads everything.
@@ -9,61 +10,169 @@ import type { TestQueue } from '../support/redis.js';
  * @throws Error naming every breach
  */
 export async function checkStructure(
-  { redis, keyPrefix }: TestQueue,
+  store: TestQueue,
   queue: QueueName,
   tasks: readonly Task[],
 ): Promise<void> {
-  const breaches: string[] = [];
-  const same = (what: string, given: readonly string[], expected: readonly string[]) => {
-    const [a, b] = [[...given].sort().join(), [...expected].sort().join()];
-    if (a !== b) breaches.push(`${what}: ${a || 'nothing'}, not ${b || 'nothing'}`);
-  };
-  const key = (name: Parameters<typeof queueKey>[2], rest = '') => queueKey(keyPrefix, queue, name, rest);
-  const members = (name: Parameters<typeof queueKey>[2], rest = '') =>
-    redis.zrange(key(name, rest), '0', '-1');
-  const keysIn = (...states: Task['state'][]) =>
-    tasks.filter(({ state }) => states.includes(state)).map(({ id }) => id.slice(queue.length + 1));
-
-  const tenants = [...new Set(tasks.map(({ tenant }) => tenant))];
-  for (let priority = LOWEST_PRIORITY; priority <= HIGHEST_PRIORITY; priority += 1) {
-    const waiting = await Promise.all(
-      tenants.map((tenant) => redis.lrange(key('lane', `${priority}:${tenant}`), 0, -1)),
-    );
-    const waitingTenants = tenants.filter((_, index) => waiting[index]!.length > 0);
-    same(`ring ${priority}`, await members('ring', String(priority)), waitingTenants);
-    same(`oldest ${priority}`, await members('oldest', String(priority)), waitingTenants);
-    const resting = await members('resting', String(priority));
-    same(
-      `resting ${priority} in the ring`,
-      resting.filter((tenant) => waitingTenants.includes(tenant)),
-      [],
-    );
-    const lanes = waiting.flat().map((entry) => entry.slice(entry.indexOf('~') + 1));
-    for (const task of tasks) {
-      if (task.state !== 'pending' || task.priority !== priority) continue;
-      const taskKey = task.id.slice(queue.length + 1);
-      if (!lanes.includes(taskKey)) breaches.push(`${taskKey} is pending and in no lane`);
-    }
-  }
-  same('due', await members('due'), keysIn('scheduled', 'retrying'));
-  same('leases', await members('leases'), keysIn('running'));
-  const expiring = (await members('expiry')).filter((each) => !keysIn('scheduled', 'pending').includes(each));
-  same('expiry of tasks that have started or ended', expiring, []);
-  const tokens = await redis.llen(key('wake'));
-  if (tokens > 1) breaches.push(`${tokens} wake tokens`);
-  if (breaches.length > 0) throw new Error(`Keys of ${queue}:\n${breaches.join('\n')}`);
+  const audit = new Audit(store, queue, tasks);
+  await audit.checkLines();
+  await audit.checkHolders();
+  await audit.checkTenants();
+  await audit.checkIndexes();
+  await audit.checkTokens();
+  if (audit.breaches.length > 0) throw new Error(`Keys of ${queue}:\n${audit.breaches.join('\n')}`);
 }
 
-/** Whether lanes hold entries: more than the pending tasks, where ended ones have left theirs behind. */
-export async function hasEntries({ redis, keyPrefix }: TestQueue, queue: QueueName): Promise<boolean> {
-  const rings: number[] = await Promise.all(
-    [1, 2, 3, 4, 5, 6].map(async (priority) => {
-      const ring = await redis.zrange(queueKey(keyPrefix, queue, 'ring', String(priority)), '0', '-1');
-      const lengths: number[] = await Promise.all(
-        ring.map((tenant) => redis.llen(queueKey(keyPrefix, queue, 'lane', `${priority}:${tenant}`))),
+type KeyName = Parameters<typeof queueKey>[2];
+
+class Audit {
+  readonly breaches: string[] = [];
+
+  constructor(
+    private readonly store: TestQueue,
+    private readonly queue: QueueName,
+    private readonly tasks: readonly Task[],
+  ) {}
+
+  /**
+   * Every pending task waits in one place that is reached sometime: a lane of a tenant that is in the ring, a lane of
+   * a parked one, or the list of an ordering key that somebody holds.
+   */
+  async checkLines(): Promise<void> {
+    const lines = await readLines(this.store, this.queue, this.tasks);
+    const waiting = lines.flatMap(({ entries }) => entries.filter(({ current }) => current));
+    this.#same(
+      'entries of pending tasks',
+      waiting.map(({ key }) => key),
+      this.#keysIn('pending'),
+    );
+    const parked = [...(await this.#members('parked')), ...(await this.#members('review'))];
+    const heads = new Map(lines.map(({ name, entries }) => [name, entries[0]!.since]));
+    const isHeld = (name: string) => name.startsWith('~') || parked.includes(name.slice(2));
+    const inRings = [...heads].filter(([name]) => !isHeld(name));
+    this.#same(
+      'held',
+      await this.#scores('held'),
+      [...heads].filter(([name]) => isHeld(name)).map(([name, since]) => `${name}=${since}`),
+    );
+    for (const priority of ['1', '2', '3', '4', '5', '6']) {
+      const ofLevel = inRings.filter(([name]) => name.startsWith(priority));
+      const tenants = ofLevel.map(([name]) => name.slice(2));
+      this.#same(`ring ${priority}`, await this.#members('ring', priority), tenants);
+      this.#same(
+        `oldest ${priority}`,
+        await this.#scores('oldest', priority),
+        ofLevel.map(([name, since]) => `${name.slice(2)}=${since}`),
       );
-      return lengths.reduce((sum, length) => sum + length, 0);
-    }),
-  );
-  return rings.some((length) => length > 0);
+      const resting = await this.#members('resting', priority);
+      this.#same(
+        `resting ${priority} in the ring`,
+        resting.filter((tenant) => tenants.includes(tenant)),
+        [],
+      );
+    }
+    for (const tenant of new Set(this.tasks.map((task) => task.tenant))) {
+      const scopes = [...heads.keys()].filter((name) => name.startsWith(`~${tenant}~`));
+      this.#same(
+        `asides of ${tenant}`,
+        await this.store.redis.smembers(this.#key('asides', tenant)),
+        scopes.map((scope) => scope.slice(tenant.length + 2)),
+      );
+    }
+  }
+
+  /** A holder is open; what runs holds its key; nobody waits for a key that is free. */
+  async checkHolders(): Promise<void> {
+    const { redis } = this.store;
+    const holders = Object.entries(await redis.hgetall(this.#key('holders')));
+    const isFifo = holders.some(([scope]) => scope === '~');
+    if (isFifo && holders.length > 1) this.breaches.push(`${holders.length} holders of a FIFO queue`);
+    for (const [scope, key] of holders) {
+      const task = this.tasks.find(({ id }) => this.#keyOf(id) === key);
+      if (!task || isTerminal(task.state) || (scope !== '~' && scopeOf(task) !== scope)) {
+        this.breaches.push(`${key}, which is ${task?.state}, holds ${scope}`);
+      }
+    }
+    for (const task of this.tasks.filter(({ state }) => state === 'running')) {
+      const scope = isFifo ? '~' : scopeOf(task);
+      const holder = holders.find(([each]) => each === scope)?.[1];
+      if (scope !== undefined && holder !== this.#keyOf(task.id)) {
+        this.breaches.push(`${task.id} runs while ${holder} holds ${scope}`);
+      }
+    }
+    for (const name of await this.#members('held')) {
+      if (!name.startsWith('~') || holders.some(([scope]) => scope === name.slice(1))) continue;
+      this.breaches.push(`some wait for ${name}, which nobody holds`);
+    }
+  }
+
+  /** What is counted of tenants is a recount. */
+  async checkTenants(): Promise<void> {
+    const { redis } = this.store;
+    const settled = [
+      ...(await redis.hkeys(this.#key('tenantSettings'))),
+      ...(await redis.smembers(this.#key('pausedTenants'))),
+    ];
+    const tenants = [...new Set([...this.tasks.map(({ tenant }) => tenant), ...settled])];
+    const counts = tenants.map((tenant) => {
+      const tasks = this.tasks.filter((task) => task.tenant === tenant);
+      const open = tasks.filter(({ state }) => !isTerminal(state)).length;
+      return { tenant, open, running: tasks.filter(({ state }) => state === 'running').length };
+    });
+    const listed = counts.filter(({ tenant, open }) => open > 0 || settled.includes(tenant));
+    this.#same(
+      'tenants',
+      await this.#scores('tenants'),
+      listed.map(({ tenant, open }) => `${tenant}=${open}`),
+    );
+    for (const { tenant, running } of counts) {
+      const counted = Number((await redis.hget(this.#key('tenant', tenant), 'running')) ?? 0);
+      if (counted !== running) this.breaches.push(`${tenant} has ${running} running, not ${counted}`);
+    }
+  }
+
+  async checkIndexes(): Promise<void> {
+    this.#same('due', await this.#members('due'), this.#keysIn('scheduled', 'retrying'));
+    this.#same('leases', await this.#members('leases'), this.#keysIn('running'));
+    const mayExpire = this.#keysIn('scheduled', 'pending');
+    const expiring = (await this.#members('expiry')).filter((each) => !mayExpire.includes(each));
+    this.#same('expiry of tasks that have started or ended', expiring, []);
+  }
+
+  async checkTokens(): Promise<void> {
+    const { redis } = this.store;
+    const watched = await redis.smembers(this.#key('watched'));
+    const lists = [this.#key('wake'), ...watched.map((tenant) => this.#key('wakeOf', tenant))];
+    for (const list of lists) {
+      const tokens = await redis.llen(list);
+      if (tokens > 1) this.breaches.push(`${tokens} tokens in ${list}`);
+    }
+  }
+
+  #same(what: string, given: readonly string[], expected: readonly string[]): void {
+    const [a, b] = [[...given].sort().join(), [...expected].sort().join()];
+    if (a !== b) this.breaches.push(`${what}: ${a || 'nothing'}, not ${b || 'nothing'}`);
+  }
+
+  #keysIn(...states: Task['state'][]): string[] {
+    return this.tasks.filter(({ state }) => states.includes(state)).map(({ id }) => this.#keyOf(id));
+  }
+
+  #keyOf(id: string): string {
+    return id.slice(this.queue.length + 1);
+  }
+
+  #key(name: KeyName, rest = ''): string {
+    return queueKey(this.store.keyPrefix, this.queue, name, rest);
+  }
+
+  #members(name: KeyName, rest = ''): Promise<string[]> {
+    return this.store.redis.zrange(this.#key(name, rest), '0', '-1');
+  }
+
+  /** As `<member>=<score>`. */
+  async #scores(name: KeyName, rest = ''): Promise<string[]> {
+    const values = await this.store.redis.zrange(this.#key(name, rest), '0', '-1', 'WITHSCORES');
+    return values.flatMap((value, index) => (index % 2 === 0 ? `${value}=${values[index + 1]}` : []));
+  }
 }

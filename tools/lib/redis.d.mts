@@ -19,5 +19,10 @@ export interface StartRedisOptions {
 }
 
 export function startRedis(options: StartRedisOptions): Promise<RedisServer>;
+export function startSentinel(options: {
+  readonly binary: string;
+  readonly dir: string;
+  readonly config: readonly string[];
+}): Promise<Omit<RedisServer, 'url'>>;
 export function findRedis(): Promise<{ binary: string; version: string } | undefined>;
 export function ensureRedis(): Promise<{ binary: string; version: string }>;

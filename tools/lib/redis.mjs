@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { access, constants, mkdir, readFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { outputOf } from './command.mjs';
@@ -65,6 +65,28 @@ export async function startRedis(options) {
   if (service.pid !== undefined) await onSpawn?.(server);
   await waitUntilReady(service, actualPort, logfile, readyTimeoutMs, signal);
   return { ...server, url: `redis://127.0.0.1:${actualPort}`, exited: service.exited };
+}
+
+/**
+ * A Sentinel of our own, which decides by itself and with others of its kind which server of a group is the primary.
+ *
+ * @param {object} options
+ * @param {string} options.binary from `findRedis` or `ensureRedis`
+ * @param {string} options.dir where it keeps its configuration, which it rewrites; created when missing
+ * @param {string[]} options.config lines about what it watches, such as `sentinel monitor mymaster 127.0.0.1 6379 2`
+ * @returns {Promise<{port: number, pid: number, exited: Promise<unknown>, stop: () => Promise<void>}>}
+ * @throws Problem when it does not come up, with the end of its log
+ */
+export async function startSentinel({ binary, dir, config }) {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const port = await freePort();
+  const [file, logfile] = [join(dir, 'sentinel.conf'), join(dir, 'sentinel.log')];
+  const lines = ['bind 127.0.0.1', `port ${port}`, `dir "${dir}"`, `logfile "${logfile}"`, ...config];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  const child = spawn(binary, [file, '--sentinel'], { detached: true, stdio: 'ignore' });
+  const service = asService('sentinel', child);
+  await waitUntilReady(service, port, logfile, 30_000);
+  return { pid: service.pid, port, exited: service.exited, stop: () => service.stop(5_000) };
 }
 
 /**

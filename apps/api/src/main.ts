@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createRedisQueue, meterQueue, openQueue } from '@app/queue';
+import { createRedisQueue, meterQueue, openQueue, partitionQueue } from '@app/queue';
 import {
   createLogger,
   createMetrics,
@@ -20,11 +20,11 @@ const STORE_PATIENCE_MS = 2_000;
 await main('api', async () => {
   const settings = readSettings({ process: processSettings, redis: redisSettings, api: apiSettings });
   const log = createLogger({ name: 'api', level: settings.process.logLevel });
-  const { keyPrefix, allowUnsafe, ...address } = settings.redis;
+  const { keyPrefix, allowUnsafe, durability, replicas, ...address } = settings.redis;
   const metrics = createMetrics();
   const operations = metrics.histogram('queue_operation_duration_seconds');
   const queue = meterQueue(
-    createRedisQueue({ address, keyPrefix, allowUnsafe, logger: log }),
+    partitionQueue(createRedisQueue({ address, keyPrefix, allowUnsafe, durability, replicas, logger: log })),
     (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
   );
   const api = await createApi(queue, settings.api, { log, metrics });

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { createRedisQueue, meterQueue, openQueue } from '@app/queue';
+import { createRedisQueue, meterQueue, openQueue, partitionQueue } from '@app/queue';
 import {
   createHealthServer,
   createLogger,
@@ -36,10 +36,10 @@ await main('worker', async () => {
     abortOnError: false,
   });
   const handlers = findHandlers(app, HandlersModule);
-  const { keyPrefix, allowUnsafe, ...address } = settings.redis;
+  const { keyPrefix, allowUnsafe, durability, replicas, ...address } = settings.redis;
   const operations = metrics.histogram('queue_operation_duration_seconds');
   const queue = meterQueue(
-    createRedisQueue({ address, keyPrefix, allowUnsafe, logger: log }),
+    partitionQueue(createRedisQueue({ address, keyPrefix, allowUnsafe, durability, replicas, logger: log })),
     (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
   );
   const worker = new Worker({ queue, handlers, settings: settings.worker, log, metrics });

@@ -7,6 +7,8 @@ const read = (env: Record<string, string>) => readSettings({ worker: workerSetti
 test('without any variable the worker serves the queues of its handlers, ten tasks at once', () => {
   expect(read({})).toEqual({
     queues: undefined,
+    tenants: [],
+    steal: true,
     concurrency: 10,
     leaseMs: 30_000,
     timeoutMs: 300_000,
@@ -24,6 +26,22 @@ test.each([
   expect(read({ WORKER_QUEUES: text }).queues).toEqual(queues);
 });
 
+test.each([
+  ['true', true],
+  ['acme, globex,acme', ['acme', 'globex']],
+  ['False', false],
+])('WORKER_STEAL=%s is %j', (text, steal) => {
+  const { tenants, ...rest } = read({ WORKER_TENANTS: 'own,second', WORKER_STEAL: text });
+  expect([tenants, rest.steal]).toEqual([['own', 'second'], steal]);
+});
+
+test('a worker without tenants of its own may be bound to some, but not to none', () => {
+  expect(read({ WORKER_STEAL: 'acme' })).toMatchObject({ tenants: [], steal: ['acme'] });
+  const start = () => read({ WORKER_STEAL: 'false' });
+  expect(start).toThrow(ConfigError);
+  expect(start).toThrow('WORKER_STEAL=false needs WORKER_TENANTS');
+});
+
 test('HTTP_REQUEST_ALLOW takes networks, addresses and names', () => {
   const text = '10.0.0.0/8,fd00::/8,::1,192.168.1.1,Intranet.example';
   expect(read({ HTTP_REQUEST_ALLOW: text }).httpRequestAllow).toEqual([
@@ -39,6 +57,10 @@ test.each([
   ['WORKER_QUEUES', 'a b'],
   ['WORKER_QUEUES', '*,emails'],
   ['WORKER_QUEUES', ','],
+  ['WORKER_TENANTS', 'a b'],
+  ['WORKER_TENANTS', ','],
+  ['WORKER_TENANTS', Array.from({ length: 101 }, (_, n) => `t${n}`).join()],
+  ['WORKER_STEAL', '~'],
   ['WORKER_CONCURRENCY', '0'],
   ['WORKER_CONCURRENCY', '1001'],
   ['WORKER_LEASE', '10ms'],

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { HandlerTable, QueueError, type HandlerDefinition, type Task } from '@app/queue';
 import { MemoryQueue } from '@app/queue/testing';
 import { createLogger, createMetrics } from '@app/runtime';
@@ -16,28 +17,34 @@ afterEach(async () => {
 function setup(handlers: HandlerDefinition[], settings: Partial<WorkerParts['settings']> = {}) {
   const queue = new MemoryQueue();
   const metrics = createMetrics({ processMetrics: false });
+  const log = createLogger({ name: 'test', level: 'silent' });
+  const said = jest.spyOn(log, 'info');
   const worker = new Worker({
     queue,
     handlers: new HandlerTable(handlers),
     settings: {
       queues: undefined,
+      tenants: [],
+      steal: true,
       concurrency: 2,
       leaseMs: 30_000,
       timeoutMs: 60_000,
       drainTimeoutMs: 1_000,
       ...settings,
     },
-    log: createLogger({ name: 'test', level: 'silent' }),
+    log,
     metrics,
   });
   workers.push(worker);
-  const submit = async (type: string, name?: string): Promise<Task> => {
-    const [outcome] = await queue.enqueue([{ type, ...(name && { queue: name }) }]);
+  const submit = async (type: string, name?: string, tenant?: string): Promise<Task> => {
+    const [outcome] = await queue.enqueue([
+      { type, ...(name && { queue: name }), ...(tenant && { tenant }) },
+    ]);
     if (outcome!.status === 'refused') throw outcome!.error;
     return outcome!.task;
   };
   const end = (task: Task) => queue.waitForEnd(task.id, 4_000);
-  return { queue, worker, metrics, submit, end };
+  return { queue, worker, metrics, submit, end, said };
 }
 
 const a: HandlerDefinition = { type: 'a', queue: 'apples', run: () => 'done' };
@@ -71,6 +78,26 @@ test('a task submitted without a queue goes to the queue its handler names', asy
   worker.start();
   expect(await end(await submit('a'))).toMatchObject({ queue: 'apples', state: 'completed' });
   expect(await submit('unknown')).toMatchObject({ queue: 'default' });
+});
+
+test('a worker bound to tenants serves those alone', async () => {
+  const { worker, submit, end, queue } = setup([a], { tenants: ['acme'], steal: false });
+  const other = await submit('a', 'apples', 'globex');
+  worker.start();
+  expect(await end(await submit('a', 'apples', 'acme'))).toMatchObject({ state: 'completed' });
+  expect((await queue.get([other.id]))[0]!.state).toBe('pending');
+});
+
+test.each([
+  [[], true, 'everybody'],
+  [['acme', 'globex'], true, 'acme, globex; then everybody'],
+  [['acme'], ['globex', 'initech'], 'acme; then globex, initech'],
+  [['acme'], false, 'acme'],
+  [[], ['globex'], 'globex'],
+])('with the tenants %j and the others %j the log says: %s', (tenants, steal, text) => {
+  const { worker, said } = setup([a], { tenants, steal });
+  worker.start();
+  expect(said).toHaveBeenCalledWith(expect.objectContaining({ tenants: text }), 'working');
 });
 
 test('a worker is ready once it works and while its store answers', async () => {

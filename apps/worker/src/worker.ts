@@ -17,7 +17,10 @@ import type { WorkerSettings } from './worker.settings.js';
 export interface WorkerParts {
   queue: Queue;
   handlers: HandlerTable;
-  settings: Pick<WorkerSettings, 'queues' | 'concurrency' | 'leaseMs' | 'timeoutMs' | 'drainTimeoutMs'>;
+  settings: Pick<
+    WorkerSettings,
+    'queues' | 'tenants' | 'steal' | 'concurrency' | 'leaseMs' | 'timeoutMs' | 'drainTimeoutMs'
+  >;
   log: Logger;
   metrics: Metrics;
   /** Default: made of host, process and chance. */
@@ -48,11 +51,13 @@ export class Worker {
       });
     }
     const watch = this.#watch;
-    const { concurrency, leaseMs, timeoutMs } = settings;
+    const { tenants, steal, concurrency, leaseMs, timeoutMs } = settings;
     this.runner = new Runner({
       queue,
       handlers,
       queues: watch ? () => watch.names : (settings.queues ?? own),
+      tenants,
+      steal,
       concurrency,
       leaseMs,
       timeoutMs,
@@ -76,6 +81,7 @@ export class Worker {
       {
         workerId: this.workerId,
         queues: settings.queues ?? 'default and those of the handlers',
+        tenants: inWords(settings),
         types: handlers.types(),
         concurrency: settings.concurrency,
       },
@@ -119,6 +125,12 @@ export class Worker {
       },
     ];
   }
+}
+
+/** Whom a worker serves, in order. */
+function inWords({ tenants, steal }: Pick<WorkerSettings, 'tenants' | 'steal'>): string {
+  const others = steal === true ? 'everybody' : (steal || []).join(', ');
+  return [tenants.join(', '), others].filter(Boolean).join('; then ');
 }
 
 function makeWorkerId(): string {

@@ -38,3 +38,9 @@ test('demo.fail fails as often as it is told to', () => {
     expect.objectContaining({ name: 'PermanentError', message: 'This task fails on purpose.' }),
   );
 });
+
+test('demo.fail holds its queue back when it is told to', () => {
+  expect(() => new DemoFailHandler().run({ slowDownMs: 5_000 }, context())).toThrow(
+    expect.objectContaining({ name: 'SlowDown', retryAfterMs: 5_000 }),
+  );
+});

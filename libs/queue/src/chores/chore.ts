@@ -31,8 +31,13 @@ export interface ChoreSurroundings {
   random: () => number;
 }
 
-/** Slices done for one queue before the others get their turn; what is left continues at once after. */
+/** Slices done for one queue before the others get their turn; what is left continues soon after. */
 const SLICES_MAX = 20;
+/**
+ * No queue is visited for what is due more often than this. Its workers see to themselves, and a queue that has something
+ * due all the time must not use up the calls of all others.
+ */
+const DUE_GAP_MS = 100;
 /** How soon a process begins once it is elected. Costs the store nothing. */
 const ELECTED_LOOK_MS = 200;
 
@@ -51,7 +56,7 @@ export class Chore {
     private readonly options: ChoreOptions,
     private readonly surroundings: ChoreSurroundings,
   ) {
-    this.#due = new DueTimers((queue) => this.#visitWhenDue(queue));
+    this.#due = new DueTimers((queue) => this.#visitWhenDue(queue), DUE_GAP_MS);
     this.#pacer = new Pacer(surroundings.callsPerSecondMax);
   }
 
@@ -129,7 +134,9 @@ export class Chore {
 
   /** What is due later than the next sweep can wait for that. */
   #armBeforeSweep(queue: QueueName, nextInMs: number | undefined): void {
-    if (nextInMs !== undefined && nextInMs < this.options.intervalMs) this.#due.arm(queue, nextInMs);
+    if (nextInMs === undefined || nextInMs >= this.options.intervalMs) return;
+    // A millisecond late rather than early: before the time there would be nothing to do, and the next visit is far off.
+    this.#due.arm(queue, nextInMs + 1);
   }
 
   async #slice(queue: QueueName): Promise<ChoreResult> {

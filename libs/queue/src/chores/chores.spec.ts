@@ -61,6 +61,33 @@ test('a task is promoted when it is due, not at the next sweep', async () => {
   expect(Date.now() - task.dueAt).toBeLessThan(500);
 });
 
+test('a tenant that its rate has kept back takes part again when it may, though no worker asks', async () => {
+  const { queue, chores } = setup();
+  await queue.configure('default', { tenants: { rate: { limit: 1, perMs: 150, burst: 1 } } });
+  await queue.enqueue([{ type: 't' }, { type: 't' }]);
+  const request = { queue: 'default', workerId: 'w', leaseMs: 30_000 };
+  const first = await queue.lease({ ...request, max: 2 });
+  expect([first.tasks.length, first.more]).toEqual([1, false]);
+  // Nobody is left that knows the time.
+  expect(await queue.waitForWork(['default'], 1)).toBe('default');
+  chores.start();
+  expect(await queue.waitForWork(['default'], 4_000)).toBe('default');
+  expect((await queue.lease({ ...request, max: 2 })).tasks).toHaveLength(1);
+});
+
+test('a paused queue costs no more visits than any other', async () => {
+  const { queue, chores, runs, until, moved } = setup();
+  await queue.configure('default', { tenants: { rate: { limit: 1, perMs: 100, burst: 1 } } });
+  await queue.pause('default');
+  await queue.enqueue(Array.from({ length: 5 }, () => ({ type: 't', delayMs: 150 })));
+  const visits = (name: string) => runs.filter(({ chore }) => chore === name).length;
+  chores.start();
+  await until(() => moved('promote') === 5);
+  const before = visits('promote');
+  await until(() => visits('reap') === 2);
+  expect(visits('promote')).toBe(before);
+});
+
 test('the task of a worker that fell silent goes back', async () => {
   const { queue, chores, until, moved, runs, advance } = setup();
   await queue.enqueue([{ type: 't' }]);

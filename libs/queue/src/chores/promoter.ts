@@ -2,8 +2,8 @@ import type { Maintainer } from '../core/ports.js';
 import { Chore, type ChoreSurroundings } from './chore.js';
 
 /**
- * Makes due tasks pending in queues whose workers are all away or busy; a worker with a queue of its own sees to its
- * due times itself. Also expires what was not started in time.
+ * Makes due tasks pending, and lets tenants take part again whose rate allows it, in queues whose workers are all away or
+ * busy; a worker sees to the due times of its queues itself. Also expires what was not started in time.
  */
 export function promoter(maintainer: Pick<Maintainer, 'promote'>, surroundings: ChoreSurroundings): Chore {
   return new Chore(

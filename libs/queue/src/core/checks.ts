@@ -2,7 +2,9 @@ import { QueueError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { checkName } from './names.js';
 import { checkRetry } from './new-task.js';
-import type { Extension, LeaseRequest, Settlement } from './ports.js';
+import type { Extension, LeaseRequest, PurgeRequest, Settlement, TaskChange } from './ports.js';
+import { HIGHEST_PRIORITY, LOWEST_PRIORITY } from './priority.js';
+import { isTerminal } from './task.js';
 
 /* What requests other than submissions must be like. All throw QueueError of kind `invalid`. */
 
@@ -13,6 +15,14 @@ export function checkLeaseRequest(request: LeaseRequest): void {
   // Tokens and the memory of the request are built from it.
   if (request.requestId !== undefined) checkName('key', request.requestId, '/requestId');
   checkLeaseMs(request.leaseMs);
+  checkTenants('/tenants', request.tenants ?? []);
+  if (request.steal !== undefined && typeof request.steal !== 'boolean')
+    checkTenants('/steal', request.steal);
+}
+
+function checkTenants(pointer: string, tenants: readonly string[]): void {
+  checkCount(pointer, tenants.length, 0, LIMITS.leaseTenantsMax);
+  tenants.forEach((tenant, index) => checkName('tenant', tenant, `${pointer}/${index}`));
 }
 
 export function checkLeaseMs(leaseMs: number): void {
@@ -22,6 +32,9 @@ export function checkLeaseMs(leaseMs: number): void {
 export function checkSettlement(settlement: Settlement): void {
   if (settlement.action === 'complete') {
     checkBytes('/result', settlement.result, LIMITS.resultBytesMax);
+  }
+  if (settlement.action === 'release' && settlement.retryAfterMs !== undefined) {
+    checkCount('/retryAfterMs', settlement.retryAfterMs, 0, LIMITS.retryAfterMsMax);
   }
   if (settlement.action === 'fail') {
     if (settlement.retryInMs !== undefined) {
@@ -49,4 +62,27 @@ function checkBytes(pointer: string, text: string | undefined, bytesMax: number)
     message: `${pointer.slice(1)} must not be longer than ${bytesMax} bytes of JSON.`,
     pointer,
   });
+}
+
+export function checkPurge({ queue, state, tenant }: PurgeRequest): void {
+  checkName('queue', queue, '/queue');
+  if (state !== 'waiting' && state !== 'pending' && !isTerminal(state)) {
+    throw new QueueError('invalid-request', {
+      message: 'state must be waiting, pending or a terminal state.',
+      pointer: '/state',
+    });
+  }
+  if (tenant === undefined) return;
+  checkName('tenant', tenant, '/tenant');
+  if (state !== 'pending') {
+    throw new QueueError('invalid-request', {
+      message: 'A tenant can be named for pending tasks only.',
+      pointer: '/tenant',
+    });
+  }
+}
+
+export function checkChange({ priority, runAtMs }: TaskChange): void {
+  if (priority !== undefined) checkCount('/priority', priority, LOWEST_PRIORITY, HIGHEST_PRIORITY);
+  if (runAtMs !== undefined) checkCount('/runAt', runAtMs, 0, Number.MAX_SAFE_INTEGER);
 }

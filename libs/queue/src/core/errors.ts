@@ -8,13 +8,22 @@ import type { TaskId, TaskState } from './task.js';
  * - `not-found`, `gone`: there is no such thing, or no longer.
  * - `conflict`: the thing is not in a state that allows this.
  * - `mismatch`: the same identity was given to something else before.
+ * - `limited`: a limit that an operator set is reached; the same request may pass later.
  * - `full`: the store takes nothing new until something is removed.
  * - `unavailable`: the store did not answer. Whether the request took effect is unknown; repeat it with the
  *   same identity.
  * - `internal`: a defect of ours.
  */
 export type ErrorKind =
-  'invalid' | 'not-found' | 'gone' | 'conflict' | 'mismatch' | 'full' | 'unavailable' | 'internal';
+  | 'invalid'
+  | 'not-found'
+  | 'gone'
+  | 'conflict'
+  | 'mismatch'
+  | 'limited'
+  | 'full'
+  | 'unavailable'
+  | 'internal';
 
 /** Every error the ports can raise or return, once. Codes are stable: clients branch on them. */
 export const ERRORS = {
@@ -24,7 +33,8 @@ export const ERRORS = {
   'invalid-cursor': { kind: 'invalid', message: 'The cursor does not belong to this list.' },
   'batch-spans-queues': {
     kind: 'invalid',
-    message: 'An atomic batch goes to one queue. Send one batch per queue, or give up atomicity.',
+    message:
+      'An atomic batch goes to one queue, and in it to one partition. Send one batch for each, or give up atomicity.',
   },
   'task-not-found': { kind: 'not-found', message: 'There is no such task.' },
   'queue-not-found': { kind: 'not-found', message: 'There is no such queue.' },
@@ -38,9 +48,22 @@ export const ERRORS = {
     message: 'The lease is no longer held with this token; nothing was changed.',
   },
   'wrong-state': { kind: 'conflict', message: 'The task is in a state that does not allow this.' },
+  'queue-draining': {
+    kind: 'conflict',
+    message: 'The queue is being drained: it accepts no new tasks until an operator resumes it.',
+  },
+  'queue-not-empty': {
+    kind: 'conflict',
+    message: 'Tasks wait or run in the queue, which does not allow this.',
+  },
   'idempotency-mismatch': {
     kind: 'mismatch',
     message: 'This idempotency key was used for a different request.',
+  },
+  'backlog-full': {
+    kind: 'limited',
+    message:
+      'As many tasks wait as the queue or the tenant may have; the task was not stored. Try again later.',
   },
   'store-full': { kind: 'full', message: 'The store is full and accepts no new tasks.' },
   'store-unavailable': {
@@ -62,6 +85,8 @@ export interface ErrorData {
   pointer?: string;
   taskId?: TaskId;
   state?: TaskState;
+  /** When it makes sense to try again. */
+  retryAfterMs?: number;
   cause?: unknown;
 }
 

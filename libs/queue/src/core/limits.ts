@@ -55,6 +55,41 @@ export const LIMITS = {
   taskOverheadBytes: 300,
 
   weightMax: 1_000,
+  concurrencyMax: 1_000_000,
+  backlogMax: 100_000_000,
+  rateMax: 1_000_000,
+  ratePerMsMax: DAY_MS,
+  partitionsMax: 64,
+  /** Tenants a lease request may name: each is looked up in every priority. */
+  leaseTenantsMax: 100,
+  /** How long a handler may hold its queue back at once. */
+  retryAfterMsMax: HOUR_MS,
+  /** Lower priorities wait longer before they are put in front of higher ones. From 1, very_low, to 6, critical. */
+  maxWaitMsByPriority: [2 * HOUR_MS, 30 * MINUTE_MS, 5 * MINUTE_MS, 30 * SECOND_MS, 5 * SECOND_MS, SECOND_MS],
+  weightByPriority: [1, 2, 4, 8, 16, 32],
+  /** Upper ends of the classes in which waiting times are counted; a last class has what is longer. */
+  waitBoundsMs: [
+    1,
+    3,
+    10,
+    30,
+    100,
+    300,
+    SECOND_MS,
+    3 * SECOND_MS,
+    10 * SECOND_MS,
+    30 * SECOND_MS,
+    100 * SECOND_MS,
+    5 * MINUTE_MS,
+    15 * MINUTE_MS,
+    HOUR_MS,
+    4 * HOUR_MS,
+    DAY_MS,
+  ],
+  /** Tasks one slice of a purge ends or removes. */
+  purgeTasksMax: 200,
+  /** What is remembered of a tenant that has nothing open: its rate, its waiting times. */
+  idleTenantKeptMs: DAY_MS,
   listLimitMax: 1_000,
   /** One page of a filtered list looks at no more tasks than this, and says where it stopped. */
   listExaminedMax: 1_000,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { QueueError } from './errors.js';
 import {
   checkName,
+  checkQueueName,
   DEFAULT_QUEUE,
   DEFAULT_TENANT,
   NAME_PATTERNS,
@@ -22,6 +23,12 @@ describe('task ids', () => {
     );
   });
 
+  it('may name a partition of their queue', () => {
+    for (const partition of ['emails~1', 'emails~9', 'emails~10', 'emails~63']) {
+      expect(splitTaskId(taskId(partition, 'k'))).toEqual({ queue: partition, key: 'k' });
+    }
+  });
+
   it('are different for different parts', () => {
     fc.assert(
       fc.property(queues, keys, queues, keys, (queueA, keyA, queueB, keyB) => {
@@ -38,6 +45,12 @@ describe('task ids', () => {
     'a~',
     '~a',
     'a~b~c',
+    'a~0~c',
+    'a~01~c',
+    'a~64~c',
+    'a~1~2~c',
+    'a~1~',
+    '~1~c',
     'a b~c',
     'a~b c',
     'a~\n',
@@ -109,6 +122,20 @@ describe('names', () => {
   it.each(['queue', 'metadataKey'] as const)('of a %s have no character with a meaning in Redis', (kind) => {
     for (const bad of ['{', '}', '*', '?', '[', ']', ':', '\\', '|', '/']) {
       expect(NAME_PATTERNS[kind].test(`a${bad}`)).toBe(false);
+    }
+  });
+
+  it('of partitions are known to backends and to nobody else', () => {
+    checkName('queue', 'emails~1', '/queue');
+    checkName('queue', 'emails~63', '/queue');
+    checkQueueName('emails', '/queue');
+    for (const bad of ['emails~0', 'emails~64', 'emails~1~1', 'emails~', '~1', 'emails~x']) {
+      expect(() => checkName('queue', bad, '/queue')).toThrow(QueueError);
+    }
+    for (const bad of ['emails~1', 'a b', '', undefined]) {
+      expect(() => checkQueueName(bad as string, '/x')).toThrow(
+        expect.objectContaining({ code: 'invalid-task', data: expect.objectContaining({ pointer: '/x' }) }),
+      );
     }
   });
 

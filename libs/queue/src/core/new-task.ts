@@ -16,6 +16,7 @@ export function checkNewTask(task: NewTask): void {
   if (task.queue !== undefined) checkName('queue', task.queue, '/queue');
   if (task.key !== undefined) checkName('key', task.key, '/id');
   if (task.tenant !== undefined) checkName('tenant', task.tenant, '/tenant');
+  if (task.orderingKey !== undefined) checkName('key', task.orderingKey, '/orderingKey');
   if (task.idempotency) checkName('key', task.idempotency.key, '/idempotencyKey');
   if (task.priority !== undefined && !isPriority(task.priority)) {
     throw invalid('/priority', 'must be an integer from 1 to 6');

@@ -1,4 +1,5 @@
 import type { QueueError } from './errors.js';
+import type { QueueSettings, TenantSettings } from './settings.js';
 import type {
   JsonText,
   LogLine,
@@ -10,6 +11,7 @@ import type {
   TaskId,
   TaskSpec,
   TaskState,
+  TerminalState,
 } from './task.js';
 
 /*
@@ -42,6 +44,11 @@ export interface NewTask {
   ttlMs?: number;
   timeoutMs?: number;
   retry?: RetryPolicy;
+  /**
+   * Of the tasks with the same key and tenant one runs at a time, retries, crashes and lost leases included; they start
+   * in the order in which they became pending within their priority.
+   */
+  orderingKey?: string;
   tags?: readonly string[];
   metadata?: Readonly<Record<string, string>>;
   /**
@@ -56,7 +63,7 @@ export type EnqueueOutcome =
   | { status: 'accepted'; task: Task }
   /** An earlier submission with the same identity and content stored it. `task` is as it was accepted then. */
   | { status: 'replayed'; task: Task }
-  /** Not stored: `id-conflict`, `idempotency-mismatch` or `task-gone`. */
+  /** Not stored: `id-conflict`, `idempotency-mismatch`, `task-gone`, `backlog-full` or `queue-draining`. */
   | { status: 'refused'; error: QueueError };
 
 export interface Producer {
@@ -70,6 +77,9 @@ export interface Producer {
    * @throws QueueError kind `invalid` (nothing was stored), `full`, `unavailable`
    */
   enqueue(tasks: readonly NewTask[], options?: { atomic?: boolean }): Promise<EnqueueOutcome[]>;
+
+  /** Where a task of this type goes that names no queue: see `announceTypes`. A change may take seconds to be known. */
+  queueOf(type: string): Promise<QueueName>;
 }
 
 export interface LeaseRequest {
@@ -87,6 +97,14 @@ export interface LeaseRequest {
    * within `leaseMs` returns what the first one took and still holds. Absent: made by the backend.
    */
   requestId?: string;
+  /**
+   * Tenants served before all others, whatever the priorities of the others, by turns of their weights: the one that such
+   * a lease served least recently goes first. What they get so is not counted against their fair share. At most
+   * `LIMITS.leaseTenantsMax`. Absent or empty: nobody comes first.
+   */
+  tenants?: readonly string[];
+  /** Whom to serve when `tenants` have nothing that may start: everybody (true, the default), nobody, or these. */
+  steal?: boolean | readonly string[];
 }
 
 /** A task with the right to settle it. */
@@ -106,9 +124,12 @@ export interface LeasedTask extends TaskSpec {
 export interface Lease {
   /** In the order in which they are to start. */
   tasks: LeasedTask[];
-  /** More was waiting than was taken. */
+  /** More was waiting that may start than was taken. */
   more: boolean;
-  /** Time until the queue's next scheduled or retrying task is due; absent where there is none. */
+  /**
+   * Time until there may be something to take that cannot be taken now: a task falls due, a rate allows the next start.
+   * Absent where only something else than time can bring it.
+   */
   nextDueInMs?: number;
 }
 
@@ -130,7 +151,11 @@ export type Settlement = {
       defaultRetry?: RetryPolicy;
     }
   /** Back to the head of its lane; the attempt is not counted. Those of one call keep the order they are named in. */
-  | { action: 'release' }
+  | {
+      action: 'release';
+      /** The queue starts nothing for so long, up to `LIMITS.retryAfterMsMax`: what the tasks need is overloaded. */
+      retryAfterMs?: number;
+    }
 );
 
 export type SettleOutcome =
@@ -150,9 +175,10 @@ export type ExtendOutcome =
 
 export interface Consumer {
   /**
-   * Takes waiting tasks: due ones are promoted first; then by priority, inside a priority fairly by tenant
-   * weight, inside a tenant first in, first out. Expired ones are passed over and marked so. A lease of many
-   * starts them in the order of as many leases of one.
+   * Takes waiting tasks that may start: due ones are promoted first; then by priority as the queue's settings say, inside
+   * a priority fairly by tenant weight, inside a tenant first in, first out. Nothing that is paused, at its limit, or
+   * whose ordering key is held. Expired ones are passed over and marked so. A lease of many starts them in the order of as
+   * many leases of one.
    *
    * @throws QueueError kind `invalid` (nothing was taken)
    */
@@ -181,11 +207,15 @@ export interface Consumer {
    * Waits until one of the queues may have work, and names it; `undefined` after `timeoutMs` or on abort. The
    * caller has then been given the queue's only wake token and must call `lease`, with `max: 0` if it cannot
    * take anything after all. Waiting costs one connection per process (on a cluster, one per queue).
+   *
+   * `tenants`: only for work of these, for a caller that serves nobody else (`steal` is not true). Such a caller
+   * takes no token from those who could serve everybody, and is heard once it has asked for a lease.
    */
   waitForWork(
     queues: readonly QueueName[],
     timeoutMs: number,
     signal?: AbortSignal,
+    tenants?: readonly string[],
   ): Promise<QueueName | undefined>;
 
   /** Tells producers which queue each task type goes to unless the submission says otherwise. */
@@ -218,8 +248,19 @@ export interface TaskPage {
 
 export type StateCounts = Record<TaskState, number>;
 
+/** Starts by how long the task had been pending: one count for each of `LIMITS.waitBoundsMs`, and one for what was longer. */
+export type WaitCounts = readonly number[];
+
 export interface QueueOverview {
   queue: QueueName;
+  /** Nothing starts until it is resumed. */
+  paused: boolean;
+  /** Nothing new is accepted until it is resumed. */
+  draining: boolean;
+  /** Tasks that wait: scheduled, pending and retrying. */
+  backlog: number;
+  /** Waiting times of the tasks started in the minutes shown. */
+  waits: WaitCounts;
   states: StateCounts;
   /** States of the tasks of each priority, 1 to 6. */
   priorities: Record<Priority, StateCounts>;
@@ -251,6 +292,29 @@ export const MINUTE_EVENTS = [
 ] as const;
 export type MinuteEvent = (typeof MINUTE_EVENTS)[number];
 
+/** What a tenant has in a queue. */
+export interface TenantOverview {
+  tenant: string;
+  /** Its own settings; what they leave out is the queue's. */
+  settings: TenantSettings;
+  paused: boolean;
+  /** Tasks that wait: scheduled, pending and retrying. */
+  backlog: number;
+  running: number;
+  /** How long its oldest pending task has been pending; absent where there is none. */
+  oldestPendingAgeMs?: number;
+  /** Tasks started in the current minute, and in the one before. */
+  startedThisMinute: number;
+  startedLastMinute: number;
+  /** Waiting times of its tasks, since it was last without any for a day. */
+  waits: WaitCounts;
+}
+
+export interface TenantPage {
+  items: TenantOverview[];
+  nextCursor?: string;
+}
+
 export interface Inspector {
   /** In order; `undefined` where there is no such task. */
   get(ids: readonly TaskId[]): Promise<(Task | undefined)[]>;
@@ -258,10 +322,21 @@ export interface Inspector {
   list(query: ListQuery): Promise<TaskPage>;
   /** The latest lines, oldest first; at most `LIMITS.logLinesKept`. */
   logs(id: TaskId): Promise<LogLine[]>;
-  /** Names of all queues that ever had a task, sorted, after `cursor` (a name). */
+  /** Names of all queues that ever had a task or settings, sorted, after `cursor` (a name). */
   queues(limit: number, cursor?: QueueName): Promise<{ items: QueueName[]; nextCursor?: QueueName }>;
-  /** In order; `undefined` where no task was ever submitted. */
+  /** In order; `undefined` where the queue was never used, configured or paused, or was deleted since. */
   overview(queues: readonly QueueName[]): Promise<(QueueOverview | undefined)[]>;
+  /** As `configure` last left them; empty where it never did. */
+  settings(queue: QueueName): Promise<QueueSettings>;
+  /**
+   * Tenants that have tasks waiting or running, settings of their own, or are paused: those with the most open tasks
+   * first, ties by name downwards. A tenant whose number changes while pages are read may be missed or seen twice.
+   *
+   * @throws QueueError `invalid-cursor`
+   */
+  tenants(queue: QueueName, limit: number, cursor?: string): Promise<TenantPage>;
+  /** One tenant, known or not. */
+  tenant(queue: QueueName, tenant: string): Promise<TenantOverview>;
   /**
    * The task once it is in a terminal state, or as it is after `timeoutMs` or on abort; `undefined` where there
    * is none. Never misses an end that happens while it starts to wait. Waiting costs the store nothing.
@@ -287,8 +362,51 @@ export interface Operator {
    * repeat finds the task pending and is refused with `wrong-state`: it changes nothing, but says so differently.
    */
   retry(ids: readonly TaskId[]): Promise<OperateOutcome[]>;
-  /** A tenant's share of a queue is in proportion to its weight, 1 (the default) to `LIMITS.weightMax`. */
-  setWeight(queue: QueueName, tenant: string, weight: number): Promise<void>;
+  /**
+   * Changes tasks that wait. `priority`: to the tail of its new lane. `runAtMs` (ms since the epoch, in the past: now): of
+   * scheduled and retrying tasks only. Anything else is refused with `wrong-state`.
+   */
+  update(changes: readonly TaskChange[]): Promise<OperateOutcome[]>;
+  /** Removes tasks in a terminal state, with all that is known of them; answers what they were. Else `wrong-state`. */
+  remove(ids: readonly TaskId[]): Promise<OperateOutcome[]>;
+
+  /**
+   * Replaces the queue's settings. Takes effect with the next call of any worker.
+   *
+   * @throws QueueError `invalid-request`; `queue-not-empty` where the mode cannot change now
+   */
+  configure(queue: QueueName, settings: QueueSettings): Promise<void>;
+  /** Replaces a tenant's own settings; empty ones leave everything to the queue's. @throws QueueError `invalid-request` */
+  configureTenant(queue: QueueName, tenant: string, settings: TenantSettings): Promise<void>;
+  /** Nothing of the queue, or of one tenant in it, starts until it is resumed. What runs goes on. */
+  pause(queue: QueueName, tenant?: string): Promise<void>;
+  /** Ends a pause; without a tenant also a drain. */
+  resume(queue: QueueName, tenant?: string): Promise<void>;
+  /** Nothing new is accepted (`queue-draining`) until the queue is resumed. What waits is worked off; repeats still replay. */
+  drain(queue: QueueName): Promise<void>;
+  /** One bounded slice of a purge, to be repeated while `more`: cancels what waits, removes what is in a terminal state. */
+  purge(request: PurgeRequest): Promise<ChoreResult>;
+  /**
+   * One bounded slice of removing a queue in which nothing waits or runs: its finished tasks, settings and statistics.
+   * To be repeated while `more`. A task submitted later makes it anew. How many partitions it has stays.
+   *
+   * @throws QueueError `queue-not-empty`
+   */
+  deleteQueue(queue: QueueName): Promise<ChoreResult>;
+}
+
+export interface TaskChange {
+  id: TaskId;
+  priority?: Priority;
+  runAtMs?: number;
+}
+
+export interface PurgeRequest {
+  queue: QueueName;
+  /** `waiting`: pending, scheduled and retrying. */
+  state: 'waiting' | 'pending' | TerminalState;
+  /** Only of this tenant; only with `pending`. */
+  tenant?: string;
 }
 
 /** What one bounded slice of a chore did. */

@@ -3,9 +3,11 @@
  *
  * - **task**: one piece of work: a type, a payload, and how it is to be run. It has one id for life.
  * - **task type**: names the code that executes a task, such as `email.send`.
- * - **queue**: where tasks of one kind of work wait. All of a queue lives in one hash slot of Redis.
+ * - **queue**: where tasks of one kind of work wait. All of a queue lives in one hash slot of Redis, unless it is split
+ *   into partitions, each in a slot of its own.
  * - **tenant**: on whose behalf a task runs. Tenants of one queue and priority share workers fairly.
  * - **priority**: 1 (very_low) to 6 (critical); higher starts first.
+ * - **ordering key**: names what must not happen at once: tasks of one tenant that share it run one after the other.
  * - **payload**, **result**: the caller's and the handler's JSON. The engine never looks inside.
  * - **attempt**: one start of a task by a worker.
  * - **failure**: an attempt whose handler failed. Counted against the retry policy.
@@ -18,7 +20,7 @@
 /** JSON, already serialised. Stored and returned byte for byte. */
 export type JsonText = string;
 
-/** `queue~key`: finds its queue, hence its hash slot, by itself. */
+/** `queue~key`, in a partition other than the first `queue~partition~key`: finds its hash slot by itself. */
 export type TaskId = string;
 
 export type QueueName = string;
@@ -91,6 +93,8 @@ export interface TaskSpec {
   retry?: RetryPolicy;
   /** How long one attempt may run. Absent: the worker's default. */
   timeoutMs?: number;
+  /** Tasks of one tenant with the same key run one at a time, each to its end, in the order in which they became pending. */
+  orderingKey?: string;
   tags: readonly string[];
   metadata: Readonly<Record<string, string>>;
 }

@@ -58,7 +58,9 @@ class Plan {
       if (existing.content === contentOf(task)) return { status: 'replayed', record: existing };
       return refuse(new QueueError('id-conflict', { taskId: existing.task.id }));
     }
-    const before = this.#created.filter((created) => created.submission.queue === queue).length;
+    const objection = this.#objection(submission);
+    if (objection) return refuse(objection);
+    const before = this.#createdIn(queue).length;
     const record = createRecord(submission, queue.accepted + before, this.now);
     this.#created.push({ submission, record });
     return { status: 'accepted', record };
@@ -71,6 +73,7 @@ class Plan {
   carryOut(): void {
     for (const { submission, record } of this.#created) {
       const { queue, task } = submission;
+      queue.forgetIdle(record.task.tenant, this.now);
       queue.tasks.set(record.key, record);
       queue.accepted += 1;
       queue.count('enqueued', this.now);
@@ -84,6 +87,25 @@ class Plan {
       if (record.accepted.dueAt === undefined) queue.append(record, this.now);
       else queue.postpone(record, 'scheduled', record.accepted.dueAt);
     }
+  }
+
+  /** Why the queue takes no new task of this kind now. */
+  #objection({ queue, key, task }: Submission): QueueError | undefined {
+    const id = taskId(queue.name, key);
+    if (queue.draining) return new QueueError('queue-draining', { taskId: id });
+    const { tenant } = withDefaults(task);
+    const added = this.#createdIn(queue);
+    const full = (backlog: number | undefined, ofTenant?: string) => {
+      if (backlog === undefined) return false;
+      const before = added.filter(({ record }) => ofTenant === undefined || record.task.tenant === ofTenant);
+      return queue.backlog(ofTenant) + before.length >= backlog;
+    };
+    if (!full(queue.settings.backlog) && !full(queue.settingsOf(tenant).backlog, tenant)) return undefined;
+    return new QueueError('backlog-full', { taskId: id, retryAfterMs: retryAfterMs(queue, this.now) });
+  }
+
+  #createdIn(queue: QueueState) {
+    return this.#created.filter(({ submission }) => submission.queue === queue);
   }
 
   #find(queue: QueueState, key: string): TaskRecord | undefined {
@@ -103,6 +125,12 @@ class Plan {
   }
 }
 
+/** About as long as one task takes to start at the pace of the last whole minute. */
+function retryAfterMs(queue: QueueState, now: number): number {
+  const started = queue.minutes.started(now, 1);
+  return started === 0 ? 10_000 : Math.min(60_000, Math.max(1_000, Math.ceil(60_000 / started)));
+}
+
 function createRecord({ queue, key, task }: Submission, position: number, now: number): TaskRecord {
   const askedFor = task.runAtMs ?? now + (task.delayMs ?? 0);
   const dueAt = askedFor > now ? askedFor : undefined;
@@ -114,6 +142,7 @@ function createRecord({ queue, key, task }: Submission, position: number, now: n
     payload: task.payload,
     retry: task.retry,
     timeoutMs: task.timeoutMs,
+    orderingKey: task.orderingKey,
     state: dueAt === undefined ? 'pending' : 'scheduled',
     createdAt: now,
     dueAt,
@@ -133,12 +162,13 @@ function createRecord({ queue, key, task }: Submission, position: number, now: n
     logs: [],
     mayExpire: task.ttlMs !== undefined,
     pendingSince: -Infinity,
+    lane: queue.laneFor(accepted),
   };
 }
 
 function contentOf(task: NewTask): string {
   const { tenant, priority, tags, metadata } = withDefaults(task);
-  const { type, payload, retry, timeoutMs, delayMs, runAtMs, ttlMs } = task;
+  const { type, payload, retry, timeoutMs, delayMs, runAtMs, ttlMs, orderingKey } = task;
   return JSON.stringify([
     type,
     tenant,
@@ -151,6 +181,7 @@ function contentOf(task: NewTask): string {
     delayMs,
     runAtMs,
     ttlMs,
+    orderingKey,
   ]);
 }
 

@@ -1,125 +1,125 @@
 import { HIGHEST_PRIORITY, LOWEST_PRIORITY } from '../core/priority.js';
-import type { TaskRecord } from './record.js';
+import type { Lane, TaskRecord } from './record.js';
+import { Ring } from './ring.js';
+
+/** The one lane of a queue in FIFO mode; its tenant is nobody's name. */
+export const FIFO_LANE: Lane = { priority: 3, tenant: '~' };
 
 /**
- * Where pending tasks wait: one lane per priority and tenant, first in, first out. Inside a priority the
- * tenants share by start-time fair queueing: each has a virtual time, the lowest is served (the first by name
- * among equals), and each task it is served moves it on by 1 / weight. A lease of many orders as many of one.
+ * Where pending tasks wait: one lane per priority and tenant. A tenant is in the ring of each priority in which its
+ * lane has something, unless it is parked: then it may start nothing, and is in none.
  */
 export class Lanes {
+  readonly #lanes = new Map<number, Map<string, TaskRecord[]>>();
   readonly #rings = new Map<number, Ring>();
-  readonly #weights = new Map<string, number>();
+  /** Until when; `Infinity` until it is told. */
+  readonly #parked = new Map<string, number>();
 
-  setWeight(tenant: string, weight: number): void {
-    this.#weights.set(tenant, weight);
-  }
+  /** `joined` is told of each tenant that enters a ring. */
+  constructor(private readonly joined: (tenant: string) => void) {}
 
   append(record: TaskRecord): void {
-    this.#laneOf(record).push(record);
+    this.lane(record.lane).push(record);
+    this.#join(record.lane);
   }
 
   prepend(record: TaskRecord): void {
-    this.#laneOf(record).unshift(record);
+    this.lane(record.lane).unshift(record);
+    this.#join(record.lane);
   }
 
   /** Takes a task out of turn, if it is here. */
   remove(record: TaskRecord): void {
-    this.#ring(record.task.priority).remove(record);
+    const lane = this.lane(record.lane);
+    const index = lane.indexOf(record);
+    if (index < 0) return;
+    lane.splice(index, 1);
+    this.leaveIfEmpty(record.lane);
   }
 
-  get isEmpty(): boolean {
-    return [...this.#rings.values()].every((ring) => ring.isEmpty);
+  lane({ priority, tenant }: Lane): TaskRecord[] {
+    let lanes = this.#lanes.get(priority);
+    if (!lanes) this.#lanes.set(priority, (lanes = new Map()));
+    let lane = lanes.get(tenant);
+    if (!lane) lanes.set(tenant, (lane = []));
+    return lane;
   }
 
-  /** Takes the next `max` tasks that `admit` accepts; those it does not are gone from the lanes as well. */
-  take(max: number, admit: (record: TaskRecord) => boolean): TaskRecord[] {
-    const taken: TaskRecord[] = [];
-    for (let priority = HIGHEST_PRIORITY; priority >= LOWEST_PRIORITY; priority -= 1) {
-      const ring = this.#ring(priority);
-      while (taken.length < max && !ring.isEmpty) {
-        taken.push(...ring.serve(max - taken.length, (tenant) => this.#weights.get(tenant) ?? 1, admit));
-      }
-    }
-    return taken;
-  }
-
-  #laneOf(record: TaskRecord): TaskRecord[] {
-    return this.#ring(record.task.priority).lane(record.task.tenant);
-  }
-
-  #ring(priority: number): Ring {
+  ring(priority: number): Ring {
     let ring = this.#rings.get(priority);
     if (!ring) this.#rings.set(priority, (ring = new Ring()));
     return ring;
   }
+
+  leaveIfEmpty(lane: Lane): void {
+    if (this.lane(lane).length === 0) this.ring(lane.priority).leave(lane.tenant);
+  }
+
+  /** Priorities in which somebody may be served, the highest first. */
+  get levels(): number[] {
+    return PRIORITIES.filter((priority) => this.ring(priority).members.length > 0);
+  }
+
+  /** Nobody may be served. */
+  get isIdle(): boolean {
+    return this.levels.length === 0;
+  }
+
+  isInRing(tenant: string): boolean {
+    return PRIORITIES.some((priority) => this.ring(priority).has(tenant));
+  }
+
+  /** When the first of the tasks at the heads of a level became pending. */
+  oldestIn(priority: number): number {
+    const heads = this.ring(priority).members.map((tenant) => this.lane({ priority, tenant })[0]);
+    return Math.min(...heads.map((head) => head?.pendingSince ?? Infinity));
+  }
+
+  /** The same of a tenant; `Infinity` where none of its lanes has a task. */
+  oldestOf(tenant: string): number {
+    const heads = PRIORITIES.map((priority) => this.lane({ priority, tenant })[0]);
+    return Math.min(...heads.map((head) => head?.pendingSince ?? Infinity));
+  }
+
+  /** Takes a tenant out of all rings until a time, or with `Infinity` until it is told. */
+  park(tenant: string, until: number): void {
+    for (const priority of PRIORITIES) this.ring(priority).leave(tenant);
+    this.#parked.set(tenant, until);
+  }
+
+  /** Whether it may start something is seen when its turn comes. */
+  rejoin(tenant: string): void {
+    if (!this.#parked.delete(tenant)) return;
+    for (const priority of PRIORITIES) this.#join({ priority, tenant });
+  }
+
+  /** What it waited to be told has happened. */
+  tell(tenant: string): void {
+    if (this.#parked.get(tenant) === Infinity) this.rejoin(tenant);
+  }
+
+  rejoinDue(now: number): void {
+    for (const [tenant, until] of [...this.#parked]) if (until <= now) this.rejoin(tenant);
+  }
+
+  rejoinAll(): void {
+    this.rejoinDue(Infinity);
+  }
+
+  /** When the next parked tenant rejoins by itself. */
+  get nextRejoinAt(): number {
+    return Math.min(...this.#parked.values());
+  }
+
+  #join(lane: Lane): void {
+    const ring = this.ring(lane.priority);
+    if (this.lane(lane).length === 0 || this.#parked.has(lane.tenant) || ring.has(lane.tenant)) return;
+    ring.join(lane.tenant);
+    this.joined(lane.tenant);
+  }
 }
 
-/** The tenants of one priority. */
-class Ring {
-  readonly #members = new Map<string, { lane: TaskRecord[]; time: number }>();
-  /** Virtual times at which tenants left that are ahead of the ring: coming back must gain them nothing. */
-  readonly #resting = new Map<string, number>();
-  /** Virtual time at which the task served last started. Who joins starts here: being idle earns nothing either. */
-  #time = 0;
-
-  get isEmpty(): boolean {
-    return this.#members.size === 0;
-  }
-
-  /** The tenant's lane, about to be added to if it is empty. */
-  lane(tenant: string): TaskRecord[] {
-    let member = this.#members.get(tenant);
-    if (!member) {
-      member = { lane: [], time: Math.max(this.#time, this.#resting.get(tenant) ?? 0) };
-      this.#members.set(tenant, member);
-      this.#resting.delete(tenant);
-    }
-    return member.lane;
-  }
-
-  remove(record: TaskRecord): void {
-    const { tenant } = record.task;
-    const lane = this.#members.get(tenant)?.lane;
-    const index = lane?.indexOf(record) ?? -1;
-    if (index < 0) return;
-    lane?.splice(index, 1);
-    this.#leaveIfEmpty(tenant);
-  }
-
-  /** One turn: the tenant furthest behind, until the next one is no longer ahead of it. */
-  serve(
-    max: number,
-    weightOf: (tenant: string) => number,
-    admit: (record: TaskRecord) => boolean,
-  ): TaskRecord[] {
-    const [first, second] = [...this.#members].sort(byTimeThenTenant);
-    if (!first) return [];
-    const [tenant, member] = first;
-    const step = 1 / weightOf(tenant);
-    const end = second ? second[1].time : Infinity;
-    const served: TaskRecord[] = [];
-    do {
-      const record = member.lane.shift();
-      if (!record) break;
-      if (!admit(record)) continue;
-      served.push(record);
-      this.#time = member.time;
-      member.time += step;
-    } while (served.length < max && member.time < end);
-    this.#leaveIfEmpty(tenant);
-    return served;
-  }
-
-  #leaveIfEmpty(tenant: string): void {
-    const member = this.#members.get(tenant);
-    if (!member || member.lane.length > 0) return;
-    this.#members.delete(tenant);
-    if (member.time > this.#time) this.#resting.set(tenant, member.time);
-  }
-}
-
-type Member = [tenant: string, { time: number }];
-
-function byTimeThenTenant([tenantA, a]: Member, [tenantB, b]: Member): number {
-  return a.time - b.time || (tenantA < tenantB ? -1 : 1);
-}
+const PRIORITIES = Array.from(
+  { length: HIGHEST_PRIORITY - LOWEST_PRIORITY + 1 },
+  (_, index) => HIGHEST_PRIORITY - index,
+);

@@ -1,28 +1,51 @@
 import { LIMITS } from '../core/limits.js';
 import type { Lease, LeaseRequest } from '../core/ports.js';
+import { nextStart, startsNow } from './allowance.js';
+import { FIFO_LANE } from './lanes.js';
 import { promoteDue } from './maintain.js';
 import { dueAt, type QueueState } from './queue-state.js';
 import { viewLeased, type TaskRecord } from './record.js';
+import { take } from './take.js';
+
+type Request = LeaseRequest & { requestId: string };
 
 /** Takes the next tasks for a worker, or finds what this very request took before. */
-export function lease(queue: QueueState, request: LeaseRequest & { requestId: string }, now: number): Lease {
+export function lease(queue: QueueState, request: Request, now: number): Lease {
   promoteDue(queue, LIMITS.choreTasksMax, now);
-  const records = request.max === 0 ? [] : (retake(queue, request, now) ?? take(queue, request, now));
-  const more = !queue.lanes.isEmpty;
-  // The token was taken to get here: whoever leaves work behind passes it on.
-  if (more) queue.ring();
+  queue.lanes.rejoinDue(now);
+  const only = onlyServed(request);
+  queue.watch(only ?? []);
+  const retaken = request.max === 0 ? [] : retake(queue, request, now);
+  const taken = retaken ? [] : takeNew(queue, request, now);
+
+  // What was settled along with this has been offered here, if to everybody.
+  if (!only || queue.isFifo) queue.freed = false;
+  const offered = startsNow(queue, now) > 0 && !queue.lanes.isIdle;
+  const tenant = only?.find((each) => queue.lanes.isInRing(each));
+  const more = offered && (!only || tenant !== undefined);
+  const startAt = nextStart(queue, now);
+  // The token was taken to get here: whoever leaves work behind passes it on, as does who alone knows a time.
+  if (more) queue.ring(tenant);
+  else if (taken.length > 0 && startAt < Infinity) queue.ring();
+
   const next = queue.due()[0];
-  return { tasks: records.map(viewLeased), more, nextDueInMs: next && dueAt(next) - now };
+  const nextAt = Math.min(startAt, next ? dueAt(next) : Infinity);
+  return {
+    tasks: (retaken ?? taken).map(viewLeased),
+    more,
+    nextDueInMs: nextAt === Infinity ? undefined : nextAt - now,
+  };
 }
 
-function take(queue: QueueState, request: LeaseRequest & { requestId: string }, now: number): TaskRecord[] {
-  const { workerId, requestId, leaseMs, max } = request;
-  const records = queue.lanes.take(max, (record) => {
-    const overdue = record.mayExpire && (record.task.expiresAt ?? Infinity) <= now;
-    if (overdue) queue.end(record, 'expired', now);
-    return !overdue;
-  });
-  records.forEach((record, index) => {
+/** The tenants of a worker that does not serve everybody. A FIFO queue, which has no others, is everybody's. */
+function onlyServed({ tenants = [], steal = true }: LeaseRequest): string[] | undefined {
+  if (steal === true) return undefined;
+  return [...tenants, ...(steal || []), FIFO_LANE.tenant];
+}
+
+function takeNew(queue: QueueState, request: Request, now: number): TaskRecord[] {
+  const { workerId, requestId, leaseMs } = request;
+  const records = take(queue, request, Math.min(request.max, startsNow(queue, now)), now, (record, index) => {
     queue.start(record, workerId, tokenOf(requestId, index), leaseMs, now);
   });
   if (records.length > 0) {
@@ -32,11 +55,7 @@ function take(queue: QueueState, request: LeaseRequest & { requestId: string }, 
 }
 
 /** What a repeated request took the first time and still holds; `undefined` where it is no repeat. */
-function retake(
-  queue: QueueState,
-  request: LeaseRequest & { requestId: string },
-  now: number,
-): TaskRecord[] | undefined {
+function retake(queue: QueueState, request: Request, now: number): TaskRecord[] | undefined {
   const earlier = queue.requests.get(request.workerId);
   if (!earlier || earlier.requestId !== request.requestId || now >= earlier.until) return undefined;
   return earlier.keys.flatMap((key, index) => {

@@ -1,20 +1,25 @@
 import { LIMITS, RETENTION } from '../core/limits.js';
 import type { ChoreResult } from '../core/ports.js';
 import { TERMINAL_STATES, type TerminalState } from '../core/task.js';
+import { nextStart, startsNow } from './allowance.js';
 import { compareText, deadlineOf, dueAt, type QueueState } from './queue-state.js';
 import type { TaskRecord } from './record.js';
 
 /** Makes due tasks pending, and expires waiting ones whose time to start has passed. */
 export function promote(queue: QueueState, now: number): ChoreResult {
   const promoted = promoteDue(queue, LIMITS.choreTasksMax, now);
+  queue.lanes.rejoinDue(now);
   const overdue = expirable(queue).filter((record) => expiresAt(record) <= now);
   const expired = overdue.slice(0, LIMITS.choreTasksMax);
   for (const record of expired) queue.end(record, 'expired', now);
+  // The worker that was given the token may have died.
+  if (!queue.lanes.isIdle && startsNow(queue, now) > 0) queue.ring();
   const next = Math.min(nextDueAt(queue), nextExpiryAt(queue));
+  const nextAt = Math.min(next, nextStart(queue, now));
   return {
     count: promoted + expired.length,
     more: next <= now,
-    nextInMs: next === Infinity ? undefined : next - now,
+    nextInMs: nextAt === Infinity ? undefined : nextAt - now,
   };
 }
 
@@ -46,6 +51,7 @@ export function reap(queue: QueueState, now: number): ChoreResult {
   // Each goes to the head, so the one that has waited longest goes last.
   returned.sort((a, b) => b.pendingSince - a.pendingSince || compareText(b.key, a.key));
   for (const record of returned) queue.putBack(record);
+  queue.ringIfFreed();
   const next = queue.leased()[0];
   return {
     count,

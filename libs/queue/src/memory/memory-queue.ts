@@ -14,19 +14,27 @@ import type {
   ListQuery,
   NewTask,
   OperateOutcome,
+  PurgeRequest,
   Queue,
   QueueOverview,
   SettleOutcome,
   Settlement,
+  TaskChange,
   TaskPage,
+  TenantOverview,
+  TenantPage,
 } from '../core/ports.js';
+import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
+import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import { isTerminal, type LogLine, type QueueName, type Task, type TaskId } from '../core/task.js';
 import { Bells } from './bells.js';
 import {
+  checkChange,
   checkCount,
   checkExtension,
   checkLeaseMs,
   checkLeaseRequest,
+  checkPurge,
   checkSettlement,
 } from '../core/checks.js';
 import { Endings } from './endings.js';
@@ -34,11 +42,14 @@ import { enqueue } from './enqueue.js';
 import { lease } from './lease.js';
 import { list } from './list.js';
 import { promote, prune, reap } from './maintain.js';
-import { cancel, notFound, retry } from './operate.js';
+import { FIFO_LANE } from './lanes.js';
+import { cancel, notFound, remove, retry, update } from './operate.js';
 import { overview } from './overview.js';
+import { purge, removeEnded } from './purge.js';
 import { compareText, QueueState } from './queue-state.js';
 import { viewTask, type TaskRecord } from './record.js';
 import { extend, settle, type Addressed } from './settle.js';
+import { tenantOverview, tenantPage } from './tenants.js';
 
 export interface MemoryQueueOptions {
   clock?: Clock;
@@ -90,6 +101,10 @@ export class MemoryQueue implements Queue {
     return enqueue(submissions, options.atomic === true, this.#clock.now());
   }
 
+  async queueOf(type: string): Promise<QueueName> {
+    return this.#routes.get(type) ?? DEFAULT_QUEUE;
+  }
+
   async lease(request: LeaseRequest): Promise<Lease> {
     checkLeaseRequest(request);
     const requestId = request.requestId ?? this.#newId();
@@ -102,8 +117,11 @@ export class MemoryQueue implements Queue {
   ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }> {
     settlements.forEach(checkSettlement);
     if (next) checkLeaseRequest(next);
-    const outcomes = settle(this.#address(settlements), this.#random, this.#clock.now());
-    return next ? { outcomes, lease: await this.lease(next) } : { outcomes };
+    const addressed = this.#address(settlements);
+    const outcomes = settle(addressed, this.#random, this.#clock.now());
+    const taken = next && (await this.lease(next));
+    for (const { queue } of addressed) queue.ringIfFreed();
+    return taken ? { outcomes, lease: taken } : { outcomes };
   }
 
   async extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]> {
@@ -116,9 +134,11 @@ export class MemoryQueue implements Queue {
     queues: readonly QueueName[],
     timeoutMs: number,
     signal?: AbortSignal,
+    tenants?: readonly string[],
   ): Promise<QueueName | undefined> {
     for (const queue of queues) checkName('queue', queue, '/queue');
-    return this.#bells.wait(queues, timeoutMs, signal);
+    tenants?.forEach((tenant, index) => checkName('tenant', tenant, `/tenants/${index}`));
+    return this.#bells.wait(queues, tenants && [...tenants, FIFO_LANE.tenant], timeoutMs, signal);
   }
 
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
@@ -148,7 +168,7 @@ export class MemoryQueue implements Queue {
   async queues(limit: number, cursor?: QueueName): Promise<{ items: QueueName[]; nextCursor?: QueueName }> {
     checkCount('/limit', limit, 1, LIMITS.listLimitMax);
     const names = [...this.#queues.values()]
-      .filter((queue) => queue.accepted > 0)
+      .filter((queue) => queue.isListed)
       .map((queue) => queue.name)
       .filter((name) => cursor === undefined || compareText(name, cursor) > 0)
       .sort(compareText);
@@ -160,8 +180,20 @@ export class MemoryQueue implements Queue {
     for (const queue of queues) checkName('queue', queue, '/queue');
     return queues.map((name) => {
       const queue = this.#queues.get(name);
-      return queue && queue.accepted > 0 ? overview(queue, this.#clock.now()) : undefined;
+      return queue?.isKnown ? overview(queue, this.#clock.now()) : undefined;
     });
+  }
+
+  async settings(queue: QueueName): Promise<QueueSettings> {
+    return structuredClone(this.#checked(queue).settings);
+  }
+
+  async tenants(queue: QueueName, limit: number, cursor?: string): Promise<TenantPage> {
+    return tenantPage(this.#checked(queue), limit, cursor, this.#clock.now());
+  }
+
+  async tenant(queue: QueueName, tenant: string): Promise<TenantOverview> {
+    return tenantOverview(this.#checked(queue, tenant), tenant, this.#clock.now());
   }
 
   async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {
@@ -182,11 +214,75 @@ export class MemoryQueue implements Queue {
     return this.#operate(ids, retry);
   }
 
-  async setWeight(queue: QueueName, tenant: string, weight: number): Promise<void> {
-    checkName('queue', queue, '/queue');
-    checkName('tenant', tenant, '/tenant');
-    checkCount('/weight', weight, 1, LIMITS.weightMax);
-    this.#queue(queue).lanes.setWeight(tenant, weight);
+  async update(changes: readonly TaskChange[]): Promise<OperateOutcome[]> {
+    changes.forEach(checkChange);
+    const now = this.#clock.now();
+    return this.#address(changes).map(({ queue, key, item }) => {
+      const record = queue.tasks.get(key);
+      return record ? update(queue, record, item, now) : notFound(item.id);
+    });
+  }
+
+  async remove(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
+    return this.#operate(ids, remove);
+  }
+
+  async configure(name: QueueName, settings: QueueSettings): Promise<void> {
+    checkQueueSettings(settings);
+    const queue = this.#checked(name);
+    if ((settings.mode === 'fifo') !== queue.isFifo && queue.open() > 0) {
+      throw new QueueError('queue-not-empty');
+    }
+    queue.operated = true;
+    queue.settings = withoutAbsent(settings);
+    queue.lanes.rejoinAll();
+    queue.ringIfWaiting();
+  }
+
+  async configureTenant(name: QueueName, tenant: string, settings: TenantSettings): Promise<void> {
+    checkTenantSettings(settings);
+    const queue = this.#checked(name, tenant);
+    queue.operated = true;
+    queue.tenant(tenant).settings = withoutAbsent(settings);
+    queue.lanes.rejoin(tenant);
+    queue.ringIfWaiting();
+  }
+
+  async pause(name: QueueName, tenant?: string): Promise<void> {
+    const queue = this.#checked(name, tenant);
+    queue.operated = true;
+    if (tenant === undefined) queue.paused = true;
+    else queue.tenant(tenant).paused = true;
+  }
+
+  async resume(name: QueueName, tenant?: string): Promise<void> {
+    const queue = this.#checked(name, tenant);
+    if (tenant === undefined) {
+      queue.paused = false;
+      queue.draining = false;
+    } else {
+      queue.tenant(tenant).paused = false;
+      queue.lanes.rejoin(tenant);
+    }
+    queue.ringIfWaiting();
+  }
+
+  async drain(name: QueueName): Promise<void> {
+    const queue = this.#checked(name);
+    queue.operated = true;
+    queue.draining = true;
+  }
+
+  async purge(request: PurgeRequest): Promise<ChoreResult> {
+    checkPurge(request);
+    return purge(this.#queue(request.queue), request, this.#clock.now());
+  }
+
+  async deleteQueue(name: QueueName): Promise<ChoreResult> {
+    const queue = this.#checked(name);
+    const removed = removeEnded(queue);
+    if (!removed.more) this.#queues.set(name, queue.afterDeletion());
+    return removed;
   }
 
   async promote(queue: QueueName): Promise<ChoreResult> {
@@ -208,9 +304,14 @@ export class MemoryQueue implements Queue {
     return true;
   }
 
-  #chore(name: QueueName, chore: (queue: QueueState, now: number) => ChoreResult): ChoreResult {
+  #checked(name: QueueName, tenant?: string): QueueState {
     checkName('queue', name, '/queue');
-    return chore(this.#queue(name), this.#clock.now());
+    if (tenant !== undefined) checkName('tenant', tenant, '/tenant');
+    return this.#queue(name);
+  }
+
+  #chore(name: QueueName, chore: (queue: QueueState, now: number) => ChoreResult): ChoreResult {
+    return chore(this.#checked(name), this.#clock.now());
   }
 
   #operate(
@@ -243,11 +344,16 @@ export class MemoryQueue implements Queue {
     let queue = this.#queues.get(name);
     if (!queue) {
       queue = new QueueState(name, {
-        ring: (rung) => this.#bells.ring(rung),
+        ring: (rung, tenant) => this.#bells.ring(rung, tenant),
         ended: (id) => this.#endings.announce(id),
       });
       this.#queues.set(name, queue);
     }
     return queue;
   }
+}
+
+/** As a store keeps them: what is absent has its default, also where it was given as `undefined`. */
+function withoutAbsent<T>(settings: T): T {
+  return JSON.parse(JSON.stringify(settings)) as T;
 }

@@ -1,5 +1,6 @@
 import { QueueError } from '../core/errors.js';
-import type { OperateOutcome } from '../core/ports.js';
+import type { OperateOutcome, TaskChange } from '../core/ports.js';
+import { isTerminal } from '../core/task.js';
 import type { QueueState } from './queue-state.js';
 import { viewTask, type TaskRecord } from './record.js';
 
@@ -27,12 +28,42 @@ export function retry(queue: QueueState, record: TaskRecord, now: number): Opera
   if (task.state !== 'failed' && task.state !== 'cancelled' && task.state !== 'expired') {
     return wrongState(record);
   }
+  queue.forgetIdle(task.tenant, now);
   task.failures = 0;
   task.crashes = 0;
   task.failureReason = undefined;
   task.finishedAt = undefined;
   task.expiresAt = undefined;
   queue.append(record, now);
+  return done(record);
+}
+
+/** Changes the priority of a task that waits, or when it is due. */
+export function update(
+  queue: QueueState,
+  record: TaskRecord,
+  { priority, runAtMs }: TaskChange,
+  now: number,
+): OperateOutcome {
+  const { task } = record;
+  if (task.state === 'running' || isTerminal(task.state)) return wrongState(record);
+  if (task.state === 'pending' && runAtMs !== undefined) return wrongState(record);
+  const before = queue.laneFor(task);
+  if (priority !== undefined) task.priority = priority;
+  if (task.state === 'pending') {
+    // Where priorities mean nothing it keeps its place.
+    if (queue.laneFor(task).priority !== before.priority) queue.append(record, now);
+  } else if (runAtMs !== undefined) {
+    if (runAtMs <= now) queue.append(record, now);
+    else queue.postpone(record, task.state, runAtMs);
+  }
+  return done(record);
+}
+
+/** Forgets a task that has ended. */
+export function remove(queue: QueueState, record: TaskRecord): OperateOutcome {
+  if (!isTerminal(record.task.state)) return wrongState(record);
+  queue.tasks.delete(record.key);
   return done(record);
 }
 

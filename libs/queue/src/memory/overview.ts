@@ -23,6 +23,10 @@ export function overview(queue: QueueState, now: number): QueueOverview {
   const next = queue.due()[0];
   return {
     queue: queue.name,
+    paused: queue.paused,
+    draining: queue.draining,
+    backlog: queue.backlog(),
+    waits: queue.minutes.waits(now),
     states,
     priorities: Object.fromEntries(priorities) as Record<Priority, StateCounts>,
     types: Object.fromEntries([...types].sort(byTasks).slice(0, LIMITS.typesShown)),

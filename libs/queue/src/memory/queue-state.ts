@@ -1,16 +1,45 @@
 import { LIMITS } from '../core/limits.js';
 import type { MinuteEvent } from '../core/ports.js';
 import { storedLines } from '../core/report.js';
-import type { AttemptError, FailureReason, QueueName, TaskId, TerminalState } from '../core/task.js';
-import { Lanes } from './lanes.js';
+import {
+  effectiveSettings,
+  type PriorityPolicy,
+  type QueueSettings,
+  type TenantSettings,
+} from '../core/settings.js';
+import {
+  isTerminal,
+  type AttemptError,
+  type FailureReason,
+  type QueueName,
+  type Task,
+  type TaskId,
+  type TerminalState,
+} from '../core/task.js';
+import { FIFO_LANE, Lanes } from './lanes.js';
+import { Levels } from './levels.js';
 import { Minutes } from './minutes.js';
-import type { TaskRecord } from './record.js';
+import { Ordering } from './ordering.js';
+import type { Lane, TaskRecord } from './record.js';
+import { TenantState } from './tenant-state.js';
 
 /** What a queue tells the outside about itself. */
 export interface QueueListener {
-  /** A worker has a reason to look. */
-  ring(queue: QueueName): void;
+  /** A worker has a reason to look: anyone, or one that serves this tenant and not everybody. */
+  ring(queue: QueueName, tenant?: string): void;
   ended(id: TaskId): void;
+}
+
+/** What outlives the deletion of a queue. */
+interface Remembered {
+  /** Submissions by idempotency key. */
+  submissions: Map<string, { fingerprint: string; key: string; until: number }>;
+  /** By worker, the latest lease request that took something. */
+  requests: Map<string, { requestId: string; until: number; keys: string[] }>;
+  /** Tenants that were named by workers that do not serve everybody. */
+  watched: Set<string>;
+  /** The queue was known once. */
+  listed: boolean;
 }
 
 /**
@@ -19,24 +48,125 @@ export interface QueueListener {
  */
 export class QueueState {
   readonly tasks = new Map<string, TaskRecord>();
-  readonly lanes = new Lanes();
-  /** Submissions by idempotency key. */
-  readonly submissions = new Map<string, { fingerprint: string; key: string; until: number }>();
-  /** By worker, the latest lease request that took something. */
-  readonly requests = new Map<string, { requestId: string; until: number; keys: string[] }>();
+  readonly lanes = new Lanes((tenant) => this.#ringFor(tenant));
+  readonly levels = new Levels();
+  readonly ordering = new Ordering();
   readonly minutes = new Minutes();
+  settings: QueueSettings = {};
+  paused = false;
+  draining = false;
+  /** Nothing starts before. */
+  notBefore = 0;
+  /** Of the queue's rate; see rate.ts. */
+  tat = 0;
+  /** In FIFO mode, the task that has started and not ended. */
+  fifoHolder?: TaskRecord;
+  /** A task has stopped running in this operation, and nobody was told yet. */
+  freed = false;
+  /** Turns of named tenants so far. */
+  turns = 0;
   /** Tasks accepted so far; also the position of the next one. */
   accepted = 0;
+  /** An operator has said something about it. */
+  operated = false;
   reapedAt?: number;
   /** When the reaper last came back after a gap. Leases of before get one more length. */
   gapAt?: number;
+  readonly #tenants = new Map<string, TenantState>();
   readonly #due = new Set<TaskRecord>();
   readonly #running = new Set<TaskRecord>();
 
   constructor(
     readonly name: QueueName,
     private readonly listener: QueueListener,
+    private readonly remembered: Remembered = {
+      submissions: new Map(),
+      requests: new Map(),
+      watched: new Set(),
+      listed: false,
+    },
   ) {}
+
+  /** The queue after its deletion: as if it had never been used, but for how repeats are recognised. */
+  afterDeletion(): QueueState {
+    return new QueueState(this.name, this.listener, {
+      ...this.remembered,
+      watched: new Set(),
+      listed: this.isListed,
+    });
+  }
+
+  get submissions(): Remembered['submissions'] {
+    return this.remembered.submissions;
+  }
+
+  get requests(): Remembered['requests'] {
+    return this.remembered.requests;
+  }
+
+  /** It was used, configured or paused. */
+  get isKnown(): boolean {
+    return this.accepted > 0 || this.operated;
+  }
+
+  get isListed(): boolean {
+    return this.remembered.listed || this.isKnown;
+  }
+
+  get isFifo(): boolean {
+    return this.settings.mode === 'fifo';
+  }
+
+  get priorityPolicy(): PriorityPolicy {
+    return this.settings.priority ?? { policy: 'strict' };
+  }
+
+  get tenants(): ReadonlyMap<string, TenantState> {
+    return this.#tenants;
+  }
+
+  tenant(name: string): TenantState {
+    let tenant = this.#tenants.get(name);
+    if (!tenant) this.#tenants.set(name, (tenant = new TenantState()));
+    return tenant;
+  }
+
+  /** A tenant's own settings with what they leave to the queue's. */
+  settingsOf(tenant: string): TenantSettings {
+    return effectiveSettings(this.settings, this.tenant(tenant).settings);
+  }
+
+  /** Tasks that wait, of a tenant or of all. */
+  backlog(tenant?: string): number {
+    return this.#count(tenant, ({ state }) => state !== 'running' && !isTerminal(state));
+  }
+
+  /** Tasks that run, of a tenant or of all. */
+  running(tenant?: string): number {
+    return this.#count(tenant, ({ state }) => state === 'running');
+  }
+
+  /** Tasks that wait or run, of a tenant or of all. */
+  open(tenant?: string): number {
+    return this.backlog(tenant) + this.running(tenant);
+  }
+
+  /** Where a task waits that becomes pending now. */
+  laneFor({ priority, tenant }: Task): Lane {
+    if (this.isFifo) return FIFO_LANE;
+    return { priority: this.priorityPolicy.policy === 'off' ? FIFO_LANE.priority : priority, tenant };
+  }
+
+  /** Nothing starts before `time`. */
+  holdBack(time: number): void {
+    this.notBefore = Math.max(this.notBefore, time);
+  }
+
+  /** What a tenant did is forgotten once it has had nothing to do for long. */
+  forgetIdle(tenant: string, now: number): void {
+    const idle = this.open(tenant) === 0 && now - this.tenant(tenant).endedAt >= LIMITS.idleTenantKeptMs;
+    if (idle) this.tenant(tenant).forget();
+  }
 
   /** Tasks that wait for a time, the next one first. */
   due(): TaskRecord[] {
@@ -48,29 +178,44 @@ export class QueueState {
     return [...this.#running].sort((a, b) => deadlineOf(a) - deadlineOf(b) || compareText(a.key, b.key));
   }
 
-  ring(): void {
-    this.listener.ring(this.name);
+  /** Workers that do not serve everybody hear of the tenants they have named. */
+  watch(tenants: readonly string[]): void {
+    for (const tenant of tenants) this.remembered.watched.add(tenant);
+  }
+
+  ring(tenant?: string): void {
+    this.listener.ring(this.name, tenant);
+  }
+
+  /** Where somebody may be served, all who could are told. */
+  ringIfWaiting(): void {
+    if (this.lanes.isIdle) return;
+    this.ring();
+    for (const tenant of this.remembered.watched) if (this.lanes.isInRing(tenant)) this.ring(tenant);
+  }
+
+  /** Where running tasks are limited, those that stopped running make room. */
+  ringIfFreed(): void {
+    if (this.freed && this.settings.concurrency !== undefined) this.ringIfWaiting();
+    this.freed = false;
   }
 
   count(event: MinuteEvent, now: number): void {
     this.minutes.count(event, now);
   }
 
-  /** To the tail of its lane. */
+  /** To the tail of its lane; to the head where it holds a FIFO queue. */
   append(record: TaskRecord, now: number): void {
-    this.#leave(record);
-    record.task.state = 'pending';
+    this.#wait(record);
     record.pendingSince = Math.max(now, record.pendingSince + 1);
-    this.lanes.append(record);
-    this.ring();
+    if (this.fifoHolder === record) this.lanes.prepend(record);
+    else this.lanes.append(record);
   }
 
   /** Back to the head of its lane, after a lease. */
   putBack(record: TaskRecord): void {
-    this.#leave(record);
-    record.task.state = 'pending';
+    this.#wait(record);
     this.lanes.prepend(record);
-    this.ring();
   }
 
   /** Until its time comes. Where it is the next of all, a worker is told, to learn when. */
@@ -93,7 +238,12 @@ export class QueueState {
     record.lease = { token, leaseMs };
     record.mayExpire = false;
     this.#running.add(record);
-    this.count('started', now);
+    if (this.isFifo) this.fifoHolder = record;
+    const waitMs = now - record.pendingSince;
+    const tenant = this.tenant(task.tenant);
+    this.minutes.countStart(waitMs, now);
+    tenant.minutes.countStart(waitMs, now);
+    tenant.waits.count(waitMs);
   }
 
   end(record: TaskRecord, state: TerminalState, now: number, reason?: FailureReason): void {
@@ -104,6 +254,13 @@ export class QueueState {
     record.task.failureReason = reason;
     record.mayExpire = false;
     this.count(state, now);
+    this.tenant(record.task.tenant).endedAt = now;
+    const next = this.ordering.release(record);
+    if (next) this.lanes.prepend(next);
+    if (this.fifoHolder === record) {
+      this.fifoHolder = undefined;
+      this.lanes.tell(FIFO_LANE.tenant);
+    }
     this.listener.ended(record.task.id);
   }
 
@@ -118,16 +275,44 @@ export class QueueState {
     record.logs.splice(0, record.logs.length - LIMITS.logLinesKept);
   }
 
+  /** Pending, for a place in its lane. */
+  #wait(record: TaskRecord): void {
+    this.#leave(record);
+    record.task.state = 'pending';
+    record.lane = this.laneFor(record.task);
+    if (this.fifoHolder === record) this.lanes.tell(FIFO_LANE.tenant);
+  }
+
   /** Forgets what belongs to the present state only. */
   #leave(record: TaskRecord): void {
     const { task } = record;
-    if (task.state === 'pending') this.lanes.remove(record);
+    if (task.state === 'pending') {
+      this.lanes.remove(record);
+      this.ordering.withdraw(record);
+    }
     this.#due.delete(record);
-    this.#running.delete(record);
+    if (this.#running.delete(record)) this.#stopRunning(record);
     record.lease = undefined;
     task.dueAt = undefined;
     task.workerId = undefined;
     task.leaseExpiresAt = undefined;
+  }
+
+  #stopRunning({ task }: TaskRecord): void {
+    this.lanes.tell(task.tenant);
+    this.freed = true;
+  }
+
+  /** A tenant has entered a ring. */
+  #ringFor(tenant: string): void {
+    this.ring();
+    if (this.remembered.watched.has(tenant)) this.ring(tenant);
+  }
+
+  #count(tenant: string | undefined, counts: (task: Task) => boolean): number {
+    return [...this.tasks.values()].filter(
+      ({ task }) => (tenant === undefined || task.tenant === tenant) && counts(task),
+    ).length;
   }
 }
 

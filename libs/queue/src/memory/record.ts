@@ -1,6 +1,12 @@
 import { TASK_STATES, type LogLine, type Task, type TaskSpec, type TaskState } from '../core/task.js';
 import type { LeasedTask, StateCounts } from '../core/ports.js';
 
+/** Where a task waits. */
+export interface Lane {
+  readonly priority: number;
+  readonly tenant: string;
+}
+
 /** A task with what only the engine knows about it. */
 export interface TaskRecord {
   readonly key: string;
@@ -17,6 +23,8 @@ export interface TaskRecord {
   mayExpire: boolean;
   /** When it last joined a lane by itself, and later than the time before; kept when a lease gives it back. */
   pendingSince: number;
+  /** The lane it last waited in; decided whenever it becomes pending. */
+  lane: Lane;
   /** The current lease; its deadline is `task.leaseExpiresAt`. */
   lease?: { token: string; leaseMs: number };
   /** The latest settlement, to answer a repeat the same way. */
@@ -56,6 +64,6 @@ export function zeroCounts(): StateCounts {
 }
 
 function specOf(task: Task): TaskSpec {
-  const { type, tenant, priority, payload, retry, timeoutMs, tags, metadata } = task;
-  return { type, tenant, priority, payload, retry, timeoutMs, tags, metadata };
+  const { type, tenant, priority, payload, retry, timeoutMs, orderingKey, tags, metadata } = task;
+  return { type, tenant, priority, payload, retry, timeoutMs, orderingKey, tags, metadata };
 }

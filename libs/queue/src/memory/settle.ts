@@ -83,6 +83,7 @@ function apply(
       break;
     case 'release':
       record.task.attempt -= 1;
+      if (item.retryAfterMs !== undefined) queue.holdBack(now + item.retryAfterMs);
       if (record.task.cancelRequested) queue.end(record, 'cancelled', now);
       else queue.putBack(record);
       break;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type { Client } from './connection.js';
 
 /** Beyond what a command was to block: then its connection is dead, whatever TCP believes. */
@@ -16,7 +16,9 @@ const INTERRUPT_AGAIN_MS = 20;
  */
 export class BlockingConnection {
   private id: number | undefined;
-  /** Number of the command that is blocked now; 0 while none is. */
+  /** The key by which a cluster's node is found. */
+  private key = '';
+  /** Number of the command that is blocked now or about to be; 0 while there is none. */
   private blocked = 0;
   private runs = 0;
 
@@ -30,12 +32,21 @@ export class BlockingConnection {
     });
   }
 
-  /** The command's reply; null when its time is over or it was interrupted. Rejects when the connection is broken. */
-  async run<T>(command: (client: Client) => Promise<T | null>, blockMs: number): Promise<T | null> {
+  /**
+   * The command's reply; null when its time is over or it was interrupted. Rejects when the connection is broken.
+   *
+   * @param key one of those the command waits for
+   */
+  async run<T>(
+    command: (client: Client) => Promise<T | null>,
+    key: string,
+    blockMs: number,
+  ): Promise<T | null> {
     try {
-      await this.ready();
+      this.key = key;
       this.runs += 1;
       this.blocked = this.runs;
+      await this.ready();
       return await withDeadline(command(this.client), blockMs + GRACE_MS, () => this.drop());
     } finally {
       this.blocked = 0;
@@ -43,14 +54,15 @@ export class BlockingConnection {
   }
 
   /**
-   * Makes the command that is blocked now, if any, return; on a cluster, whose client has no one id, it runs until its
-   * time is over. Asks again while that very command is still under way: the first time it may not yet have reached
-   * Redis.
+   * Makes the command that is blocked now, if any, return. Asks again while that very command is still under way: the
+   * first time it may not yet have reached Redis.
    */
   async interrupt(): Promise<void> {
     const command = this.blocked;
-    while (command !== 0 && this.blocked === command && this.id !== undefined) {
-      await this.commands.call('CLIENT', 'UNBLOCK', this.id).catch(() => undefined);
+    while (command !== 0 && this.blocked === command) {
+      if (this.id !== undefined) {
+        await askServerOf(this.commands, this.key, 'UNBLOCK', this.id).catch(() => undefined);
+      }
       await delay(INTERRUPT_AGAIN_MS, undefined, { ref: false });
     }
   }
@@ -62,8 +74,10 @@ export class BlockingConnection {
   private async ready(): Promise<void> {
     if (this.client.status === 'wait' || this.client.status === 'end') await this.client.connect();
     else if (this.client.status !== 'ready') await nextReady(this.client);
-    if (this.id === undefined && this.client instanceof Redis) {
-      this.id = await withDeadline(this.client.client('ID'), GRACE_MS, () => this.drop());
+    // On a cluster each node has its own connection, with an id of its own.
+    if (this.id === undefined || this.client instanceof Cluster) {
+      const id = askServerOf(this.client, this.key, 'ID');
+      this.id = Number(await withDeadline(id, GRACE_MS, () => this.drop()));
     }
   }
 
@@ -72,18 +86,31 @@ export class BlockingConnection {
   }
 }
 
-/** Resolves when the client is ready, rejects when it has not become so for a while. */
+/** Sends CLIENT, which has no key, to the server that has the key. */
+async function askServerOf(client: Client, key: string, ...words: [string, ...number[]]): Promise<unknown> {
+  if (client instanceof Redis) return client.call('CLIENT', ...words);
+  const [[error, reply]] = (await client
+    .pipeline()
+    .call('CLIENT', ...words)
+    .exists(key)
+    .exec()) as [[Error | null, unknown]];
+  if (error) throw error;
+  return reply;
+}
+
+/** Resolves when the client is ready, rejects when it is closed or has not become so for a while. */
 function nextReady(client: Client): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => finish(new Error('not connected')), GRACE_MS);
     const onReady = () => finish();
+    const onEnd = () => finish(new Error('closed'));
     function finish(error?: Error): void {
       clearTimeout(timer);
-      client.off('ready', onReady);
+      client.off('ready', onReady).off('end', onEnd);
       if (error) reject(error);
       else resolve();
     }
-    client.once('ready', onReady);
+    client.once('ready', onReady).once('end', onEnd);
   });
 }
 

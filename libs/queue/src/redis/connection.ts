@@ -43,8 +43,16 @@ const RECONNECT_MS_MAX = 2_000;
  * `maxRetriesPerRequest: 0` the promise of a broken command stays pending.
  */
 export function commandClient(address: RedisAddress, logger: Logger): Client {
-  const client = createClient(address, 'fairlane', { commandTimeout: COMMAND_TIMEOUT_MS });
+  const client = createClient(address, 'fairlane', COMMAND_TIMEOUT_MS);
   reportState(client, 'Redis', logger);
+  return client;
+}
+
+/** A connection for commands that replicas confirm; see confirmation.ts. */
+export function confirmingClient(address: RedisAddress): Client {
+  const client = createClient(address, 'fairlane-strict', COMMAND_TIMEOUT_MS);
+  // The command connection reports; an unhandled 'error' event would end the process.
+  client.on('error', () => undefined);
   return client;
 }
 
@@ -53,10 +61,17 @@ export function commandClient(address: RedisAddress, logger: Logger): Client {
  * watches the time (blocking.ts).
  */
 export function blockingClient(address: RedisAddress, name: string): Client {
-  const client = createClient(address, `fairlane-${name}`, {});
+  const client = createClient(address, `fairlane-${name}`);
   // The command connection reports; an unhandled 'error' event would end the process.
   client.on('error', () => undefined);
   return client;
+}
+
+/** Lets commands under way finish. Away: there is nobody to say goodbye to, and no reason to go on reconnecting. */
+export async function closeClient(client: Client): Promise<void> {
+  await client.quit().catch(() => client.disconnect());
+  // Quitting alone leaves the connections on which it hears of failovers.
+  if (client instanceof Redis && client.options.sentinels?.length) client.disconnect();
 }
 
 /** After a reply that never came the socket may be half open: TCP would find out in a quarter of an hour. */
@@ -65,7 +80,7 @@ export function reconnectIfSilent(client: Client, error: unknown): void {
     client.disconnect(true);
 }
 
-function createClient(address: RedisAddress, connectionName: string, extra: Partial<RedisOptions>): Client {
+function createClient(address: RedisAddress, connectionName: string, commandTimeout?: number): Client {
   const common: RedisOptions = {
     connectionName,
     lazyConnect: true,
@@ -76,7 +91,7 @@ function createClient(address: RedisAddress, connectionName: string, extra: Part
     retryStrategy: reconnectDelayMs,
     // After a failover the old master answers READONLY: connect again, to the new one. 1 = do not re-send.
     reconnectOnError: (error) => (/^(READONLY|UNBLOCKED|MASTERDOWN)/.test(error.message) ? 1 : false),
-    ...extra,
+    commandTimeout,
   };
   const credentials: RedisOptions = {
     username: address.username,
@@ -90,7 +105,12 @@ function createClient(address: RedisAddress, connectionName: string, extra: Part
       lazyConnect: true,
       enableOfflineQueue: false,
       clusterRetryStrategy: reconnectDelayMs,
-      // MOVED and ASK are followed inside ioredis; TRYAGAIN and CLUSTERDOWN come back to us.
+      // MOVED and ASK are followed inside ioredis, except for scripts (script-runner.ts); what else is to be tried again
+      // comes back to us.
+      retryDelayOnFailover: 0,
+      retryDelayOnClusterDown: 0,
+      // Asks any one node, and so would cost each blocking connection another one.
+      enableReadyCheck: commandTimeout !== undefined,
       redisOptions: { ...common, ...credentials },
     });
   }

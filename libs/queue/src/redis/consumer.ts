@@ -24,7 +24,7 @@ import { extendScript, leaseScript, settleScript } from './scripts.generated.js'
 import type { WakeSource } from './wake-listener.js';
 
 /** The arguments of settle.lua that ask for no next lease. */
-const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '' };
+const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '', tenants: '', steal: '' };
 /** Values per leased task in the reply of take.lua. */
 const TASK_WIDTH = 8;
 
@@ -38,8 +38,8 @@ export class RedisConsumer implements Consumer {
   );
   /** Grouped by queue and lease length, which one script call has in common. */
   private readonly extending = new Coalescer<Extension, ExtendOutcome>((group, extensions) => {
-    const [queue, leaseMs] = group.split('~') as [QueueName, string];
-    return this.sendExtensions(queue, extensions, Number(leaseMs));
+    const at = group.lastIndexOf('~');
+    return this.sendExtensions(group.slice(0, at), extensions, Number(group.slice(at + 1)));
   });
 
   constructor(
@@ -104,9 +104,11 @@ export class RedisConsumer implements Consumer {
     queues: readonly QueueName[],
     timeoutMs: number,
     signal?: AbortSignal,
+    tenants?: readonly string[],
   ): Promise<QueueName | undefined> {
     for (const queue of queues) checkName('queue', queue, '/queue');
-    return this.wake.wait(queues, timeoutMs, signal);
+    for (const tenant of tenants ?? []) checkName('tenant', tenant, '/tenants');
+    return this.wake.wait(queues, timeoutMs, signal, tenants);
   }
 
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
@@ -131,7 +133,14 @@ export class RedisConsumer implements Consumer {
           encodeRetry(settlement.defaultRetry ?? DEFAULT_RETRY),
         );
       } else {
-        each.push((settlement.action === 'complete' && settlement.result) || '', '', '', '', '');
+        const retryAfterMs = settlement.action === 'release' ? settlement.retryAfterMs : undefined;
+        each.push(
+          (settlement.action === 'complete' && settlement.result) || '',
+          '',
+          retryAfterMs ?? '',
+          '',
+          '',
+        );
       }
       const lines = storedLines(settlement.logs);
       each.push(lines.length, ...lines);
@@ -180,8 +189,16 @@ function identified(request: LeaseRequest): Request {
   return { ...request, requestId: request.requestId ?? randomBytes(16).toString('base64url') };
 }
 
-function leaseArguments({ workerId, requestId, max, leaseMs }: Request) {
-  return { worker: workerId, request: requestId, max, lease_ms: leaseMs };
+function leaseArguments({ workerId, requestId, max, leaseMs, tenants = [], steal = true }: Request) {
+  return {
+    worker: workerId,
+    request: requestId,
+    max,
+    lease_ms: leaseMs,
+    tenants: tenants.join(' '),
+    // No tenant may be called so.
+    steal: typeof steal === 'boolean' ? (steal ? '~' : '') : steal.join(' '),
+  };
 }
 
 function decodeLease(queue: QueueName, [more, nextDue, ...values]: LeaseReply): Lease {

@@ -88,6 +88,7 @@ export class EndWatcher implements EndSource {
             client.xread('COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...positions) as Promise<
               [string, [string, string[]][]][] | null
             >,
+          keys[0]!,
           BLOCK_MS,
         );
         for (const [key, entries] of streams ?? []) this.deliver(this.queueOf(key), entries);

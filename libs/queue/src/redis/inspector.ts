@@ -11,7 +11,10 @@ import {
   type QueueOverview,
   type StateCounts,
   type TaskPage,
+  type TenantOverview,
+  type TenantPage,
 } from '../core/ports.js';
+import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import {
   isTerminal,
   type LogLine,
@@ -29,9 +32,10 @@ import type { EndSource } from './end-watcher.js';
 import { globalKey, queueKey } from './keys.js';
 import { decodeLogLine, decodeRow, type Row } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
-import { getScript, listScript, overviewScript } from './scripts.generated.js';
+import { getScript, listScript, overviewScript, tenantsScript } from './scripts.generated.js';
 
 const PROBE_KEPT_MS = 60_000;
+const MINUTE_MS = 60_000;
 
 /** Where a page of tasks is read from, by state. The journal has every task, so it serves where nothing better does. */
 const LIST_SOURCES: Record<TaskState | 'any', string> = {
@@ -53,7 +57,20 @@ type OverviewReply = [
   oldestSince: number | '',
   nextDueMs: number | '',
   minutes: [at: number, events: string[]][],
+  paused: string,
+  draining: string,
 ];
+
+/** One tenant in the reply of tenants.lua. */
+type TenantRow = [
+  tenant: string,
+  open: string | number,
+  settings: string,
+  paused: number,
+  pendingSince: string,
+  fields: string[],
+];
+const TENANT_WIDTH = 6;
 
 export class RedisInspector implements Inspector {
   private readonly reading = new Coalescer<string, Task | undefined>((queue, keys) => this.read(queue, keys));
@@ -79,7 +96,8 @@ export class RedisInspector implements Inspector {
   async list(query: ListQuery): Promise<TaskPage> {
     checkName('queue', query.queue, '/queue');
     checkCount('/limit', query.limit, 1, LIMITS.listLimitMax);
-    const [score, member] = decodeCursor(query);
+    const [score, member] =
+      query.cursor === undefined ? ['', ''] : decodePlace(listName(query), query.cursor);
     const [more, lastScore, lastMember, ...rows] = (await this.scripts.run(listScript, query.queue, {
       source: LIST_SOURCES[query.state ?? 'any'],
       state: query.state ?? '',
@@ -93,7 +111,9 @@ export class RedisInspector implements Inspector {
       after_member: member,
     })) as [number, string, string, ...Row[]];
     const items = rows.map((row) => decodeRow(query.queue, row));
-    return more === 1 ? { items, nextCursor: encodeCursor(query, lastScore, lastMember) } : { items };
+    return more === 1
+      ? { items, nextCursor: encodePlace(listName(query), lastScore, lastMember) }
+      : { items };
   }
 
   async logs(id: TaskId): Promise<LogLine[]> {
@@ -114,6 +134,38 @@ export class RedisInspector implements Inspector {
         return reply === '' ? undefined : decodeOverview(queue, reply);
       }),
     );
+  }
+
+  async settings(queue: QueueName): Promise<QueueSettings> {
+    checkName('queue', queue, '/queue');
+    const key = queueKey(this.prefix, queue, 'meta');
+    const text = await this.scripts.patiently(() => this.client.hget(key, 'settings'));
+    return text === null ? {} : (JSON.parse(text) as QueueSettings);
+  }
+
+  async tenants(queue: QueueName, limit: number, cursor?: string): Promise<TenantPage> {
+    checkName('queue', queue, '/queue');
+    checkCount('/limit', limit, 1, LIMITS.listLimitMax);
+    const [after_score, after_member] =
+      cursor === undefined ? ['', ''] : decodePlace(`${queue} tenants`, cursor);
+    const { items, more } = await this.readTenants(queue, [], { limit, after_score, after_member });
+    const last = items.at(-1);
+    if (!more || !last) return { items };
+    return {
+      items,
+      nextCursor: encodePlace(`${queue} tenants`, String(last.backlog + last.running), last.tenant),
+    };
+  }
+
+  async tenant(queue: QueueName, tenant: string): Promise<TenantOverview> {
+    checkName('queue', queue, '/queue');
+    checkName('tenant', tenant, '/tenant');
+    const { items } = await this.readTenants(queue, [tenant], {
+      limit: 1,
+      after_score: '',
+      after_member: '',
+    });
+    return items[0]!;
   }
 
   async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {
@@ -152,6 +204,23 @@ export class RedisInspector implements Inspector {
     return { writeMs: writtenMs - startedMs, readMs: performance.now() - writtenMs };
   }
 
+  private async readTenants(
+    queue: QueueName,
+    named: string[],
+    page: { limit: number; after_score: string; after_member: string },
+  ): Promise<{ items: TenantOverview[]; more: boolean }> {
+    const [now, more, ...rows] = (await this.scripts.run(tenantsScript, queue, page, named)) as [
+      number,
+      number,
+      ...TenantRow,
+    ];
+    const items: TenantOverview[] = [];
+    for (let i = 0; i < rows.length; i += TENANT_WIDTH) {
+      items.push(decodeTenant(now, rows.slice(i, i + TENANT_WIDTH) as TenantRow));
+    }
+    return { items, more: more === 1 };
+  }
+
   private async readOne(queue: QueueName, key: string): Promise<Task | undefined> {
     return (await this.reading.add(queue, [key]))[0];
   }
@@ -164,10 +233,14 @@ export class RedisInspector implements Inspector {
 
 function decodeOverview(
   queue: QueueName,
-  [now, counts, types, oldest, nextDue, minutes]: OverviewReply,
+  [now, counts, types, oldest, nextDue, minutes, paused, draining]: OverviewReply,
 ): QueueOverview {
   const overview: QueueOverview = {
     queue,
+    paused: paused !== '',
+    draining: draining !== '',
+    backlog: 0,
+    waits: sumWaits(minutes.map(([, events]) => events)),
     states: noTasks(),
     priorities: { 1: noTasks(), 2: noTasks(), 3: noTasks(), 4: noTasks(), 5: noTasks(), 6: noTasks() },
     // Not by assignment: a type may be called __proto__.
@@ -180,6 +253,8 @@ function decodeOverview(
     overview.states[state] += count;
     overview.priorities[Number(priority) as Priority][state] = count;
   }
+  const { scheduled, pending, retrying } = overview.states;
+  overview.backlog = scheduled + pending + retrying;
   if (oldest !== '') overview.oldestPendingAgeMs = Math.max(0, now - oldest);
   if (nextDue !== '') overview.nextDueInMs = nextDue;
   return overview;
@@ -194,8 +269,46 @@ function decodeTypeCounts([type, ...counts]: OverviewReply[2][number]): [string,
 
 function decodeMinute(at: number, events: string[]): MinuteCounts {
   const counts = Object.fromEntries(MINUTE_EVENTS.map((event) => [event, 0])) as Record<MinuteEvent, number>;
-  for (let i = 0; i < events.length; i += 2) counts[events[i] as MinuteEvent] = Number(events[i + 1]);
+  for (let i = 0; i < events.length; i += 2) {
+    const event = events[i] as MinuteEvent;
+    if (event in counts) counts[event] = Number(events[i + 1]);
+  }
   return { at, ...counts };
+}
+
+function decodeTenant(
+  now: number,
+  [tenant, open, settings, paused, since, fields]: TenantRow,
+): TenantOverview {
+  const values = new Map<string, number>();
+  for (let i = 0; i < fields.length; i += 2) values.set(fields[i]!, Number(fields[i + 1]));
+  const running = values.get('running') ?? 0;
+  const minutesAgo = Math.floor(now / MINUTE_MS) - (values.get('minute') ?? 0);
+  const started = values.get('started') ?? 0;
+  const overview: TenantOverview = {
+    tenant,
+    settings: settings === '' ? {} : (JSON.parse(settings) as TenantSettings),
+    paused: paused === 1,
+    backlog: Number(open) - running,
+    running,
+    startedThisMinute: minutesAgo === 0 ? started : 0,
+    startedLastMinute: minutesAgo === 0 ? (values.get('before') ?? 0) : minutesAgo === 1 ? started : 0,
+    waits: sumWaits([fields]),
+  };
+  if (since !== '') overview.oldestPendingAgeMs = Math.max(0, now - Number(since));
+  return overview;
+}
+
+/** Fields `w<class>`, counted from 1, of several hashes. */
+function sumWaits(hashes: string[][]): number[] {
+  const waits = Array.from({ length: LIMITS.waitBoundsMs.length + 1 }, () => 0);
+  for (const fields of hashes) {
+    for (let i = 0; i < fields.length; i += 2) {
+      const name = /^w(\d+)$/.exec(fields[i]!);
+      if (name) waits[Number(name[1]) - 1]! += Number(fields[i + 1]);
+    }
+  }
+  return waits;
 }
 
 function noTasks(): StateCounts {
@@ -203,16 +316,16 @@ function noTasks(): StateCounts {
 }
 
 /** The list it belongs to goes along, so that a cursor is refused where its position would mean nothing. */
-function encodeCursor(query: ListQuery, score: string, member: string): string {
-  return Buffer.from(JSON.stringify([listName(query), score, member])).toString('base64url');
+function encodePlace(list: string, score: string, member: string): string {
+  return Buffer.from(JSON.stringify([list, score, member])).toString('base64url');
 }
 
-function decodeCursor(query: ListQuery): [score: string, member: string] {
-  if (query.cursor === undefined) return ['', ''];
+/** @throws QueueError `invalid-cursor` */
+function decodePlace(list: string, cursor: string): [score: string, member: string] {
   try {
-    const [name, score, member] = JSON.parse(Buffer.from(query.cursor, 'base64url').toString()) as unknown[];
+    const [name, score, member] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
     if (
-      name === listName(query) &&
+      name === list &&
       typeof score === 'string' &&
       typeof member === 'string' &&
       /^[\d.e+]+$/.test(score)

@@ -39,7 +39,7 @@ export const QUEUE_KEYS = {
     of: 'priority:tenant',
     type: 'list',
     holds:
-      'Pending tasks in order, as `<pending since ms>~<key>`. An entry whose task has moved on is passed over when reached.',
+      'Pending tasks in order, as `<pending since ms>~<key>`, with `~<ordering key>` where there is one. In FIFO mode one lane, of the tenant `~`. An entry whose task has moved on is passed over when reached.',
   },
   ring: {
     suffix: 'ring:',
@@ -59,7 +59,69 @@ export const QUEUE_KEYS = {
     type: 'sorted set',
     holds: 'Tenants with a nonempty lane, by how long its head has been pending.',
   },
-  weights: { suffix: 'weights', type: 'hash', holds: 'Weight of each tenant that has another one than 1.' },
+  parked: {
+    suffix: 'parked',
+    type: 'sorted set',
+    holds:
+      'Tenants that are in no ring although they have lanes, because nothing of theirs may start, by when that may change; infinity: when they are told.',
+  },
+  review: {
+    suffix: 'review',
+    type: 'sorted set',
+    holds: 'Parked tenants to be looked at again since the settings changed.',
+  },
+  held: {
+    suffix: 'held',
+    type: 'sorted set',
+    holds:
+      'What waits outside the rings, by how long its head has been pending: `<priority>:<tenant>` for a lane of a parked tenant, `~<tenant>~<ordering key>` for the list of a key.',
+  },
+  holders: {
+    suffix: 'holders',
+    type: 'hash',
+    holds:
+      'The task that holds an ordering key, by `<tenant>~<ordering key>`; of a queue in FIFO mode by `~`.',
+  },
+  aside: {
+    suffix: 'aside:',
+    of: 'tenant~ordering key',
+    type: 'list',
+    holds: 'Tasks that were reached while another one held their key, as `<priority>:<lane entry>`.',
+  },
+  asides: {
+    suffix: 'asides:',
+    of: 'tenant',
+    type: 'set',
+    holds: 'Ordering keys of the tenant whose `aside` list is not empty.',
+  },
+  tenantSettings: {
+    suffix: 'tenant-settings',
+    type: 'hash',
+    holds: 'Settings of the tenants that have some of their own, as JSON.',
+  },
+  pausedTenants: { suffix: 'paused-tenants', type: 'set', holds: 'Tenants that are paused.' },
+  tenants: {
+    suffix: 'tenants',
+    type: 'sorted set',
+    holds: 'Tenants by number of tasks that wait or run; with 0 those that have settings or are paused.',
+  },
+  tenant: {
+    suffix: 'tenant:',
+    of: 'tenant',
+    type: 'hash, expires when idle',
+    holds:
+      'Of a tenant: `running`, its rate (`tat`), starts of the latest `minute` (`started`) and the one `before`, starts by waiting time (`w<class>`).',
+  },
+  served: {
+    suffix: 'served',
+    type: 'hash',
+    holds: 'Number of the turn in which a tenant was last served by a worker that names it.',
+  },
+  watched: {
+    suffix: 'watched',
+    type: 'set',
+    holds: 'Tenants named by workers that do not serve everybody: their work also rings `wake:<tenant>`.',
+  },
   due: { suffix: 'due', type: 'sorted set', holds: 'Scheduled and retrying tasks by due time.' },
   expiry: {
     suffix: 'expiry',
@@ -106,12 +168,24 @@ export const QUEUE_KEYS = {
     suffix: 'meta',
     type: 'hash',
     holds:
-      'Virtual time per priority (`v<priority>`), `journal`, `bytes:<terminal state>`, `reapedAt`, `gapAt`, `rewoundAt`.',
+      '`settings` as JSON; which features were ever used (`has:<feature>`); virtual time per priority (`v<priority>`); of the priorities among each other (`lv`, `l<priority>`) and whether the last start was by bound (`bound`); `paused`, `draining`, `operated` once an operator has said anything, `notBefore`, the rate (`tat`), `turns`; `review` where all parked tenants are to be reviewed; `journal`, `bytes:<terminal state>`, `reapedAt`, `gapAt`, `rewoundAt`.',
   },
   wake: {
     suffix: 'wake',
     type: 'list',
     holds: 'At most one token, while work waits and nobody has been told. Idle workers block on it.',
+  },
+  wakeOf: {
+    suffix: 'wake:',
+    of: 'tenant',
+    type: 'list',
+    holds: 'The same for workers that serve only some tenants.',
+  },
+  confirmed: {
+    suffix: 'confirmed',
+    type: 'string, expires',
+    holds:
+      'Written by durability `strict` before it waits for replicas, so that it waits for all that is before.',
   },
   events: {
     suffix: 'events',

@@ -1,21 +1,30 @@
-import { checkCount } from '../core/checks.js';
+import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
+import { checkChange, checkPurge } from '../core/checks.js';
 import { type ErrorCode, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId } from '../core/names.js';
-import type { OperateOutcome, Operator } from '../core/ports.js';
+import type { ChoreResult, OperateOutcome, Operator, PurgeRequest, TaskChange } from '../core/ports.js';
+import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import type { QueueName, TaskId, TaskState } from '../core/task.js';
 import { groupByQueue } from './by-queue.js';
-import type { Client } from './connection.js';
-import { queueKey } from './keys.js';
+import type { Directory } from './directory.js';
 import { decodeRow, type Row } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
-import { cancelScript, retryScript } from './scripts.generated.js';
+import {
+  cancelScript,
+  configureScript,
+  deleteScript,
+  gateScript,
+  purgeScript,
+  removeScript,
+  retryScript,
+  updateScript,
+} from './scripts.generated.js';
 
 export class RedisOperator implements Operator {
   constructor(
-    private readonly client: Client,
     private readonly scripts: ScriptRunner,
-    private readonly prefix: string,
+    private readonly directory: Directory,
   ) {}
 
   cancel(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
@@ -26,19 +35,80 @@ export class RedisOperator implements Operator {
     return this.operate(retryScript, ids);
   }
 
-  async setWeight(queue: QueueName, tenant: string, weight: number): Promise<void> {
-    checkName('queue', queue, '/queue');
-    checkName('tenant', tenant, '/tenant');
-    checkCount('/weight', weight, 1, LIMITS.weightMax);
-    const key = queueKey(this.prefix, queue, 'weights');
-    await this.scripts.patiently(() =>
-      weight === 1 ? this.client.hdel(key, tenant) : this.client.hset(key, tenant, weight),
-    );
+  async update(changes: readonly TaskChange[]): Promise<OperateOutcome[]> {
+    for (const change of changes) checkChange(change);
+    const ids = changes.map(({ id }) => id);
+    return this.operate(updateScript, ids, (index) => {
+      const { priority, runAtMs } = changes[index]!;
+      return [priority ?? '', runAtMs ?? ''];
+    });
   }
 
+  remove(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
+    return this.operate(removeScript, ids);
+  }
+
+  async configure(queue: QueueName, settings: QueueSettings): Promise<void> {
+    checkQueueSettings(settings);
+    await this.applySettings(queue, '', JSON.stringify(settings));
+  }
+
+  async configureTenant(queue: QueueName, tenant: string, settings: TenantSettings): Promise<void> {
+    checkName('tenant', tenant, '/tenant');
+    checkTenantSettings(settings);
+    const text = JSON.stringify(settings);
+    await this.applySettings(queue, tenant, text === '{}' ? '' : text);
+  }
+
+  pause(queue: QueueName, tenant?: string): Promise<void> {
+    return this.turnGate(queue, 'pause', tenant);
+  }
+
+  resume(queue: QueueName, tenant?: string): Promise<void> {
+    return this.turnGate(queue, 'resume', tenant);
+  }
+
+  drain(queue: QueueName): Promise<void> {
+    return this.turnGate(queue, 'drain');
+  }
+
+  async purge(request: PurgeRequest): Promise<ChoreResult> {
+    checkPurge(request);
+    const { queue, state, tenant = '' } = request;
+    const [count, more] = (await this.scripts.run(purgeScript, queue, { state, tenant })) as [number, number];
+    if (count >= 0) return { count, more: more === 1 };
+    throw new QueueError('invalid-request', {
+      message: 'A queue in FIFO mode does not tell tenants apart.',
+      pointer: '/tenant',
+    });
+  }
+
+  async deleteQueue(queue: QueueName): Promise<ChoreResult> {
+    checkName('queue', queue, '/queue');
+    const reply = (await this.scripts.run(deleteScript, queue, {})) as string | [number, number];
+    if (typeof reply === 'string') throw new QueueError('queue-not-empty');
+    return { count: reply[0], more: reply[1] === 1 };
+  }
+
+  private async applySettings(queue: QueueName, tenant: string, settings: string): Promise<void> {
+    checkName('queue', queue, '/queue');
+    await this.directory.addQueue(queue);
+    const reply = await this.scripts.run(configureScript, queue, { tenant, settings });
+    if (reply !== 'done') throw new QueueError(reply as ErrorCode);
+  }
+
+  private async turnGate(queue: QueueName, action: string, tenant?: string): Promise<void> {
+    checkName('queue', queue, '/queue');
+    if (tenant !== undefined) checkName('tenant', tenant, '/tenant');
+    await this.directory.addQueue(queue);
+    await this.scripts.run(gateScript, queue, { action, tenant: tenant ?? '' });
+  }
+
+  /** @param valuesOf what the script is given about a task beside its key */
   private async operate(
-    script: typeof cancelScript | typeof retryScript,
+    script: typeof cancelScript,
     ids: readonly TaskId[],
+    valuesOf: (index: number) => (string | number)[] = () => [],
   ): Promise<OperateOutcome[]> {
     if (ids.length > LIMITS.batchTasksMax) {
       throw new QueueError('invalid-request', { message: `At most ${LIMITS.batchTasksMax} tasks at once.` });
@@ -47,8 +117,8 @@ export class RedisOperator implements Operator {
     const groups = groupByQueue(ids);
     await Promise.all(
       [...groups].map(async ([queue, members]) => {
-        const keys = members.map((index) => splitTaskId(ids[index]!).key);
-        const reply = (await this.scripts.run(script, queue, {}, keys)) as (string | Row)[];
+        const each = members.flatMap((index) => [splitTaskId(ids[index]!).key, ...valuesOf(index)]);
+        const reply = (await this.scripts.run(script, queue, {}, each)) as (string | Row)[];
         members.forEach((member, i) => {
           const [code, state, row] = reply.slice(i * 3, i * 3 + 3) as [string, TaskState, Row];
           const taskId = ids[member]!;

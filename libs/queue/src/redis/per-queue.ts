@@ -20,6 +20,7 @@ export class PerQueueWake implements WakeSource {
     queues: readonly QueueName[],
     timeoutMs: number,
     signal?: AbortSignal,
+    tenants?: readonly string[],
   ): Promise<QueueName | undefined> {
     if (queues.length === 0) return Promise.resolve(undefined);
     const others = new AbortController();
@@ -29,7 +30,7 @@ export class PerQueueWake implements WakeSource {
       let found = false;
       for (const queue of queues) {
         void this.listener(queue)
-          .wait([queue], timeoutMs, stop)
+          .wait([queue], timeoutMs, stop, tenants)
           .then((token) => {
             open -= 1;
             if (token !== undefined && found) void this.passOn(token).catch(() => undefined);

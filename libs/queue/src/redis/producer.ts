@@ -1,6 +1,7 @@
 import { monotonicFactory } from 'ulid';
 import { type ErrorCode, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
+import { retryAfterOf } from '../core/settings.js';
 import { taskId } from '../core/names.js';
 import { checkNewTask } from '../core/new-task.js';
 import type { EnqueueOutcome, NewTask, Producer } from '../core/ports.js';
@@ -62,6 +63,10 @@ export class RedisProducer implements Producer {
     return outcomes;
   }
 
+  queueOf(type: string): Promise<QueueName> {
+    return this.directory.queueOf(type);
+  }
+
   /** Indexes of the tasks by the queue they go to. */
   private async group(tasks: readonly NewTask[]): Promise<Map<QueueName, number[]>> {
     const groups = new Map<QueueName, number[]>();
@@ -95,12 +100,12 @@ export class RedisProducer implements Producer {
         body,
       );
     }
-    const [now, ...refusals] = (await this.scripts.run(
+    const [now, startedLastMinute, ...refusals] = (await this.scripts.run(
       enqueueScript,
       queue,
       { atomic: atomic ? 1 : 0 },
       each,
-    )) as [number, ...(string | number)[]];
+    )) as [number, number, ...(string | number)[]];
     const outcomes = submissions.map(({ task, key }): EnqueueOutcome => {
       return { status: 'accepted', task: acceptedFrom(queue, key, task, now) };
     });
@@ -112,7 +117,7 @@ export class RedisProducer implements Producer {
         string,
         string,
       ];
-      const outcome = notStored(queue, code, key, record);
+      const outcome = notStored(queue, code, key, record, startedLastMinute);
       if (outcome.status === 'refused') refused ??= outcome;
       outcomes[index] = outcome;
     }
@@ -122,9 +127,17 @@ export class RedisProducer implements Producer {
   }
 }
 
-function notStored(queue: QueueName, code: string, key: string, record: string): EnqueueOutcome {
+function notStored(
+  queue: QueueName,
+  code: string,
+  key: string,
+  record: string,
+  startedLastMinute: number,
+): EnqueueOutcome {
   if (code === 'replayed') return { status: 'replayed', task: acceptedTask(queue, key, record) };
-  return { status: 'refused', error: new QueueError(code as ErrorCode, { taskId: taskId(queue, key) }) };
+  const retryAfterMs = code === 'backlog-full' ? retryAfterOf(startedLastMinute) : undefined;
+  const data = { taskId: taskId(queue, key), retryAfterMs };
+  return { status: 'refused', error: new QueueError(code as ErrorCode, data) };
 }
 
 function dueArgument({ delayMs, runAtMs }: NewTask): string {

@@ -16,13 +16,13 @@ import type {
 /*
  * How a task is written in Redis. What is fixed at acceptance is one string:
  *
- *     1 ␟ priority ␟ created ␟ expires ␟ place in the journal ␟ payload bytes ␟ tenant ␟ type ␟ retry ␟ tags ␟ options ⏎ payload
+ *     2 ␟ priority ␟ created ␟ expires ␟ place in the journal ␟ payload bytes ␟ tenant ␟ type ␟ ordering key ␟ retry ␟ tags ␟ options ⏎ payload
  *
  * with ␟ = U+001F, which no name may contain and JSON escapes. The script adds what comes before the payload's
  * size; the rest, the body, is built here and is what a repeated submission is compared by. What happens to the
  * task later is in a hash of its own, so that a waiting task costs one string and one list entry.
  *
- * The leading 1 is the format's version. To change the format: raise it here and in record.lua and enqueue.lua,
+ * Only the priority ever changes, in place (update.lua). The leading 2 is the format's version. To change the format: raise it here and in record.lua and enqueue.lua,
  * keep reading the previous one for a release, and raise DATA_VERSION in server-check.ts if an old process must
  * not meet the new one.
  */
@@ -46,6 +46,7 @@ export function encodeBody(task: NewTask): string {
     Buffer.byteLength(payload),
     tenant,
     task.type,
+    task.orderingKey ?? '',
     task.retry ? encodeRetry(task.retry) : '',
     tags.join(' '),
     `${encodeOptions(task)}\n${payload}`,
@@ -72,6 +73,7 @@ export function acceptedFrom(queue: QueueName, key: string, task: NewTask, now: 
   if (task.payload !== undefined) spec.payload = task.payload;
   if (task.retry) spec.retry = task.retry;
   if (task.timeoutMs !== undefined) spec.timeoutMs = task.timeoutMs;
+  if (task.orderingKey !== undefined) spec.orderingKey = task.orderingKey;
   const dueAt = dueAtOf(task, now);
   const expiresAt = task.ttlMs === undefined ? undefined : Math.max(now, dueAt) + task.ttlMs;
   return newbornTask(queue, key, spec, task, now, expiresAt);
@@ -202,11 +204,12 @@ function decodeRecord(record: string) {
     payloadBytes: string,
     tenant: string,
     type: string,
+    orderingKey: string,
     retry: string,
     tags: string,
     options: string,
   ];
-  const [, priority, created, expires, , , tenant, type, retry, tags, optionsText] = fields;
+  const [, priority, created, expires, , , tenant, type, orderingKey, retry, tags, optionsText] = fields;
   const options: Options = optionsText === '' ? {} : (JSON.parse(optionsText) as Options);
   const spec: TaskSpec = {
     type,
@@ -215,6 +218,7 @@ function decodeRecord(record: string) {
     payload: record.length > end + 1 ? record.slice(end + 1) : undefined,
     retry: retry === '' ? undefined : decodeRetry(retry),
     timeoutMs: options.timeoutMs,
+    orderingKey: orderingKey === '' ? undefined : orderingKey,
     tags: tags === '' ? [] : tags.split(' '),
     metadata: options.metadata ?? {},
   };

@@ -14,6 +14,8 @@ const REPLIES: Record<string, { code: ErrorCode; retriable: boolean }> = {
   MASTERDOWN: { code: 'store-unavailable', retriable: true },
   UNBLOCKED: { code: 'store-unavailable', retriable: true },
   CLUSTERDOWN: { code: 'store-unavailable', retriable: true },
+  MOVED: { code: 'store-unavailable', retriable: true },
+  ASK: { code: 'store-unavailable', retriable: true },
   TRYAGAIN: { code: 'store-unavailable', retriable: true },
   NOAUTH: { code: 'store-unsuitable', retriable: false },
   WRONGPASS: { code: 'store-unsuitable', retriable: false },
@@ -34,14 +36,12 @@ export function toQueueError(cause: unknown): QueueError {
 
 /**
  * Whether to try again by ourselves, with the same identity: the connection broke or a reply said so. Not after a
- * command that timed out: by then the caller has waited long enough.
+ * command that timed out or replicas that did not confirm: by then the caller has waited long enough.
  */
 export function isRetriable(error: unknown): boolean {
-  const cause = error instanceof QueueError ? error.data.cause : error;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const reply = REPLIES[firstWord(message)];
-  if (reply) return reply.retriable;
-  return !isReply(cause) && message !== 'Command timed out';
+  if (error instanceof QueueError || isCommandTimeout(error)) return false;
+  const reply = REPLIES[firstWord(error instanceof Error ? error.message : String(error))];
+  return reply ? reply.retriable : !isReply(error);
 }
 
 export function isCommandTimeout(error: unknown): boolean {
@@ -50,6 +50,15 @@ export function isCommandTimeout(error: unknown): boolean {
 
 export function isNoScript(error: unknown): boolean {
   return error instanceof Error && firstWord(error.message) === 'NOSCRIPT';
+}
+
+/** Whether the server does not let us use the command: an ACL, or a managed service that has renamed it. */
+export function isRefusedCommand(error: unknown): boolean {
+  return error instanceof Error && /^(NOPERM|ERR unknown command)/.test(error.message);
+}
+
+export function isMoved(error: unknown): boolean {
+  return error instanceof Error && firstWord(error.message) === 'MOVED';
 }
 
 function isReply(error: unknown): boolean {

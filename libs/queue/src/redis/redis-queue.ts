@@ -4,7 +4,16 @@ import type { Clock } from '../core/clock.js';
 import { LIMITS } from '../core/limits.js';
 import type { Queue } from '../core/ports.js';
 import type { QueueName } from '../core/task.js';
-import { type Client, blockingClient, commandClient, type Logger, type RedisAddress } from './connection.js';
+import { Confirmation } from './confirmation.js';
+import {
+  type Client,
+  blockingClient,
+  closeClient,
+  commandClient,
+  confirmingClient,
+  type Logger,
+  type RedisAddress,
+} from './connection.js';
 import { RedisConsumer } from './consumer.js';
 import { Directory } from './directory.js';
 import { EndWatcher } from './end-watcher.js';
@@ -24,6 +33,16 @@ export interface RedisQueueOptions {
   keyPrefix?: string;
   /** Accept a server that may evict tasks. Default false. */
   allowUnsafe?: boolean;
+  /**
+   * What an answer means. `standard`: Redis has it, and writes it to disk as it is set to. `strict`: it is on Redis' disk,
+   * which Redis must be set to (`store-unsuitable` else), and `replicas` have it. Default `standard`.
+   */
+  durability?: 'standard' | 'strict';
+  /**
+   * Replicas that must have a change before it is answered, with durability `strict`; where fewer confirm in time, the
+   * call fails with kind `unavailable`. Default: 1 with Sentinels, else 0.
+   */
+  replicas?: number;
   /** Default: silent. */
   logger?: Logger;
   /** For tests, which own time. Default: Redis' clock. */
@@ -36,22 +55,29 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /**
  * The engine on Redis or Valkey. Three connections per process at most: one for commands, one that waits for
- * work, one that waits for ends; the last two only once somebody waits, and on a cluster one for each queue.
+ * work, one that waits for ends; the last two only once somebody waits, and on a cluster one for each queue. One more
+ * where replicas confirm.
  */
 export function createRedisQueue(options: RedisQueueOptions): Queue {
   const {
     address,
     keyPrefix = 'fairlane',
     allowUnsafe = false,
+    durability = 'standard',
     logger = SILENT,
     random = Math.random,
   } = options;
   const client = commandClient(address, logger);
-  const scripts = new ScriptRunner(client, keyPrefix, options.clock);
+  const strict = durability === 'strict';
+  const replicas = strict ? (options.replicas ?? (address.sentinels?.length ? 1 : 0)) : 0;
+  const confirming = replicas > 0 ? confirmingClient(address) : undefined;
+  const confirmation = confirming && new Confirmation(confirming, replicas);
+  const scripts = new ScriptRunner(client, keyPrefix, options.clock, confirmation);
   const directory = new Directory(client, scripts, keyPrefix);
   const processId = randomUUID();
-  const passOn = async (queue: QueueName) => {
-    await consumer.lease({ queue, workerId: processId, max: 0, leaseMs: LIMITS.leaseMsMin });
+  const passOn = async (queue: QueueName, tenant?: string) => {
+    const only = tenant === undefined ? {} : { tenants: [tenant], steal: false };
+    await consumer.lease({ queue, workerId: processId, max: 0, leaseMs: LIMITS.leaseMsMin, ...only });
   };
   const createWake = () => new WakeListener(() => blockingClient(address, 'wake'), client, keyPrefix, passOn);
   const createEnds = () => new EndWatcher(() => blockingClient(address, 'ends'), client, scripts, keyPrefix);
@@ -61,11 +87,12 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
   const producer = new RedisProducer(scripts, directory);
   const consumer: RedisConsumer = new RedisConsumer(scripts, directory, wake, random);
   const inspector = new RedisInspector(client, scripts, directory, ends, keyPrefix, processId);
-  const operator = new RedisOperator(client, scripts, keyPrefix);
+  const operator = new RedisOperator(scripts, directory);
   const maintainer = new RedisMaintainer(client, scripts, keyPrefix);
 
   return {
     enqueue: producer.enqueue.bind(producer),
+    queueOf: producer.queueOf.bind(producer),
     lease: consumer.lease.bind(consumer),
     settle: consumer.settle.bind(consumer),
     extend: consumer.extend.bind(consumer),
@@ -76,11 +103,22 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
     logs: inspector.logs.bind(inspector),
     queues: inspector.queues.bind(inspector),
     overview: inspector.overview.bind(inspector),
+    settings: inspector.settings.bind(inspector),
+    tenants: inspector.tenants.bind(inspector),
+    tenant: inspector.tenant.bind(inspector),
     waitForEnd: inspector.waitForEnd.bind(inspector),
     probe: inspector.probe.bind(inspector),
     cancel: operator.cancel.bind(operator),
     retry: operator.retry.bind(operator),
-    setWeight: operator.setWeight.bind(operator),
+    update: operator.update.bind(operator),
+    remove: operator.remove.bind(operator),
+    configure: operator.configure.bind(operator),
+    configureTenant: operator.configureTenant.bind(operator),
+    pause: operator.pause.bind(operator),
+    resume: operator.resume.bind(operator),
+    drain: operator.drain.bind(operator),
+    purge: operator.purge.bind(operator),
+    deleteQueue: operator.deleteQueue.bind(operator),
     promote: maintainer.promote.bind(maintainer),
     reap: maintainer.reap.bind(maintainer),
     prune: maintainer.prune.bind(maintainer),
@@ -88,17 +126,18 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
     async open() {
       try {
         await connect(client);
-        await checkServer(client, keyPrefix, { allowUnsafe, logger });
+        await checkServer(client, keyPrefix, { allowUnsafe, strict, replicas, logger });
+        if (confirming) await connect(confirming);
       } catch (error) {
         client.disconnect();
+        confirming?.disconnect();
         throw toQueueError(error);
       }
     },
     async close() {
       wake.close();
       ends.close();
-      // Away: there is nobody to say goodbye to, and no reason to go on reconnecting.
-      await client.quit().catch(() => client.disconnect());
+      await Promise.all([closeClient(client), confirming && closeClient(confirming)]);
     },
   };
 }

@@ -1,12 +1,29 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import { Redis } from 'ioredis';
 import type { Clock } from '../core/clock.js';
 import type { QueueName } from '../core/task.js';
+import type { Confirmation } from './confirmation.js';
 import { type Client, reconnectIfSilent } from './connection.js';
 import { queueRoot } from './keys.js';
-import { isNoScript, isRetriable, toQueueError } from './redis-errors.js';
+import { isMoved, isNoScript, isRetriable, toQueueError } from './redis-errors.js';
 import type { Script } from './scripts.generated.js';
 
 type Value = string | number;
+
+/**
+ * Writing scripts that durability `strict` does not confirm, since their replies promise nothing that a failover must
+ * not undo. All others are confirmed, unless they write nothing.
+ */
+const UNCONFIRMED: ReadonlySet<string> = new Set([
+  // Undone, the tasks are pending again and a settlement with the lost token is refused.
+  'lease',
+  // Undone, the lease ends earlier, or progress and log lines are gone.
+  'extend',
+  // Undone, the chore is done again.
+  'promote',
+  'reap',
+  'prune',
+]);
 
 /**
  * Runs scripts: by digest, by text where Redis has forgotten it, and again with the same arguments while a
@@ -22,6 +39,8 @@ export class ScriptRunner {
     private readonly client: Client,
     private readonly prefix: string,
     private readonly clock: Clock | undefined,
+    /** Present with durability `strict`, where there are replicas. */
+    private readonly confirmation?: Confirmation,
   ) {}
 
   /**
@@ -35,7 +54,7 @@ export class ScriptRunner {
     args: Record<Exclude<Arg, 'now'>, Value>,
     each: readonly Value[] = [],
   ): Promise<unknown> {
-    const values: Value[] = [queueRoot(this.prefix, queue)];
+    const values: [string, ...Value[]] = [queueRoot(this.prefix, queue)];
     for (const name of script.args) {
       values.push(name === 'now' ? (this.clock?.now() ?? '') : (args as Record<string, Value>)[name]!);
     }
@@ -56,12 +75,41 @@ export class ScriptRunner {
     }
   }
 
-  private async evaluate(script: Script<string>, values: Value[]): Promise<unknown> {
+  private async evaluate(script: Script<string>, [root, ...values]: [string, ...Value[]]): Promise<unknown> {
+    const confirmation = promises(script) ? this.confirmation : undefined;
+    const send = (...start: [string, string]) => {
+      const command = [...start, 1, root, ...values] as const;
+      return confirmation ? confirmation.run(root, command) : this.send(command);
+    };
     try {
-      return await this.client.evalsha(script.sha1, 1, ...values);
+      return await send('EVALSHA', script.sha1).catch((error: unknown) => {
+        if (!isNoScript(error)) throw error;
+        return send('EVAL', script.text);
+      });
     } catch (error) {
-      if (!isNoScript(error)) throw error;
-      return this.client.eval(script.text, 1, ...values);
+      // An ordinary command on the same slot: ioredis follows it, and learns the way for the next try.
+      if (isMoved(error)) await this.client.exists(root);
+      throw error;
     }
   }
+
+  /**
+   * On a cluster ioredis would follow ASK. A script must not be run where half of its queue is: it declares one key and
+   * finds the others, so that nothing would stop it from making a second queue of that name there. A pipeline is not
+   * followed when part of it succeeds, hence the PING.
+   */
+  private async send(command: readonly [string, ...Value[]]): Promise<unknown> {
+    if (this.client instanceof Redis) return this.client.call(...command);
+    const [[error, reply]] = (await this.client
+      .pipeline()
+      .call(...command)
+      .call('PING')
+      .exec()) as [[Error | null, unknown]];
+    if (error) throw error;
+    return reply;
+  }
+}
+
+function promises({ name, text }: Script<string>): boolean {
+  return !text.startsWith('#!lua flags=no-writes') && !UNCONFIRMED.has(name);
 }

@@ -1,7 +1,9 @@
-import { Redis } from 'ioredis';
+import { once } from 'node:events';
+import { Cluster, Redis } from 'ioredis';
 import { QueueError } from '../core/errors.js';
 import type { Client, Logger } from './connection.js';
 import { globalKey } from './keys.js';
+import { isRefusedCommand } from './redis-errors.js';
 
 /**
  * Version of what is stored. A process refuses data newer than it knows, so that a rollback is noticed; it reads
@@ -12,27 +14,70 @@ const DATA_VERSION = 1;
 const REDIS_VERSION_MIN = [7, 0] as const;
 const VALKEY_VERSION_MIN = [7, 2] as const;
 
+/** What a server is held to. */
+interface Demands {
+  allowUnsafe: boolean;
+  /** Every write is to be on disk before it is answered. */
+  strict: boolean;
+  /** How many replicas are to confirm. */
+  replicas: number;
+  logger: Logger;
+}
+
 /**
- * Whether the server is fit for a queue: its version, that it never evicts, that it persists, and whose data it
- * holds.
+ * Whether the server, on a cluster every master, is fit for a queue: its version, that it never evicts, that it persists,
+ * and whose data it holds.
  *
  * @throws QueueError `store-unsuitable`
  */
-export async function checkServer(
-  client: Client,
-  prefix: string,
-  { allowUnsafe, logger }: { allowUnsafe: boolean; logger: Logger },
-): Promise<void> {
-  const info = parseInfo(await client.info());
+export async function checkServer(client: Client, prefix: string, demands: Demands): Promise<void> {
+  const servers = client instanceof Cluster ? client.nodes('master') : [client];
+  await Promise.all(servers.map((server) => checkOne(server, demands)));
+  if (client instanceof Redis) await checkDatabase(client);
+  await checkDataVersion(client, prefix);
+}
+
+async function checkOne(server: Redis, { allowUnsafe, strict, replicas, logger }: Demands): Promise<void> {
+  // A node of a cluster connects when it is first needed, and says no to what is asked before.
+  if (server.status === 'wait') await server.connect();
+  else if (server.status !== 'ready') await once(server, 'ready');
+  const info = parseInfo(await server.info());
   checkVersion(info);
   checkEviction(info, allowUnsafe, logger);
-  if (info.get('aof_enabled') === '0') {
+  if (strict) await checkFsync(server, info, logger);
+  else if (info.get('aof_enabled') === '0') {
     logger.warn(
       'Redis keeps no append-only file (appendonly no): a restart of Redis can lose accepted tasks',
     );
   }
-  await checkDatabase(client);
-  await checkDataVersion(client, prefix);
+  const connected = Number(info.get('connected_slaves'));
+  if (connected < replicas) {
+    logger.warn(
+      `Redis has ${connected} replicas of the ${replicas} that must confirm: nothing is accepted until it has`,
+    );
+  }
+}
+
+async function checkFsync(server: Redis, info: ReadonlyMap<string, string>, logger: Logger): Promise<void> {
+  if (info.get('aof_enabled') === '0') {
+    throw unsuitable('Durability strict needs an append-only file: set appendonly yes in Redis.');
+  }
+  let settings: string[];
+  try {
+    settings = (await server.call('CONFIG', 'GET', 'appendfsync', 'no-appendfsync-on-rewrite')) as string[];
+  } catch (error) {
+    if (!isRefusedCommand(error)) throw error;
+    logger.warn('Redis does not show its appendfsync: durability strict needs "always", see to it yourself');
+    return;
+  }
+  if (!settings.includes('always')) {
+    throw unsuitable('Durability strict needs every write on disk: set appendfsync always in Redis.');
+  }
+  if (settings.includes('yes')) {
+    throw unsuitable(
+      'Durability strict needs every write on disk: set no-appendfsync-on-rewrite no in Redis.',
+    );
+  }
 }
 
 function checkVersion(info: ReadonlyMap<string, string>): void {
@@ -56,8 +101,7 @@ function checkEviction(info: ReadonlyMap<string, string>, allowUnsafe: boolean, 
 }
 
 /** ioredis goes on in database 0 where the server refuses the one that was asked for. */
-async function checkDatabase(client: Client): Promise<void> {
-  if (!(client instanceof Redis)) return;
+async function checkDatabase(client: Redis): Promise<void> {
   const wanted = client.options.db ?? 0;
   const present = Number(/\bdb=(\d+)/.exec(String(await client.call('CLIENT', 'INFO')))?.[1]);
   if (present === wanted) return;

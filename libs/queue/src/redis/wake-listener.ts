@@ -12,12 +12,18 @@ const FAILED_MS = 200;
 /** Where wake tokens come from. */
 export interface WakeSource {
   /** The queue whose token the caller now has; `undefined` after the time or on abort. */
-  wait(queues: readonly QueueName[], timeoutMs: number, signal?: AbortSignal): Promise<QueueName | undefined>;
+  wait(
+    queues: readonly QueueName[],
+    timeoutMs: number,
+    signal?: AbortSignal,
+    tenants?: readonly string[],
+  ): Promise<QueueName | undefined>;
   close(): void;
 }
 
 interface Waiter {
-  queues: ReadonlySet<QueueName>;
+  /** The lists that hold a token for it. */
+  lists: ReadonlySet<string>;
   resolve(queue: QueueName | undefined): void;
 }
 
@@ -32,20 +38,21 @@ export class WakeListener implements WakeSource {
   private listening = false;
   private closed = false;
   /** What the BLPOP under way covers. */
-  private covered: ReadonlySet<QueueName> = new Set();
+  private covered: ReadonlySet<string> = new Set();
 
   /** @param passOn gives a token back that nobody here wants any more */
   constructor(
     private readonly connect: () => Client,
     private readonly commands: Client,
     private readonly prefix: string,
-    private readonly passOn: (queue: QueueName) => Promise<void>,
+    private readonly passOn: (queue: QueueName, tenant?: string) => Promise<void>,
   ) {}
 
   wait(
     queues: readonly QueueName[],
     timeoutMs: number,
     signal?: AbortSignal,
+    tenants?: readonly string[],
   ): Promise<QueueName | undefined> {
     if (this.closed || signal?.aborted || queues.length === 0) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -57,12 +64,13 @@ export class WakeListener implements WakeSource {
         resolve(queue);
       };
       const onAbort = () => finish(undefined);
-      const waiter: Waiter = { queues: new Set(queues), resolve: finish };
+      const lists = new Set(queues.flatMap((queue) => this.listsOf(queue, tenants)));
+      const waiter: Waiter = { lists, resolve: finish };
       const timer = setTimeout(() => finish(undefined), timeoutMs);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.waiters.add(waiter);
       if (!this.listening) void this.listen();
-      else if (queues.some((queue) => !this.covered.has(queue))) void this.connection?.interrupt();
+      else if ([...lists].some((list) => !this.covered.has(list))) void this.connection?.interrupt();
     });
   }
 
@@ -76,12 +84,15 @@ export class WakeListener implements WakeSource {
     this.listening = true;
     this.connection ??= new BlockingConnection(this.connect(), this.commands);
     while (this.waiters.size > 0 && !this.closed) {
-      const queues = new Set([...this.waiters].flatMap((waiter) => [...waiter.queues]));
-      this.covered = queues;
-      const keys = [...queues].map((queue) => queueKey(this.prefix, queue, 'wake'));
+      const lists = new Set([...this.waiters].flatMap((waiter) => [...waiter.lists]));
+      this.covered = lists;
       try {
-        const token = await this.connection.run((client) => client.blpop(keys, BLOCK_MS / 1_000), BLOCK_MS);
-        if (token) this.deliver(this.queueOf(token[0]));
+        const token = await this.connection.run(
+          (client) => client.blpop([...lists], BLOCK_MS / 1_000),
+          [...lists][0]!,
+          BLOCK_MS,
+        );
+        if (token) this.deliver(token[0]);
       } catch {
         await delay(FAILED_MS, undefined, { ref: false });
       }
@@ -89,16 +100,24 @@ export class WakeListener implements WakeSource {
     this.listening = false;
   }
 
-  private deliver(queue: QueueName): void {
+  private deliver(list: string): void {
+    const queue = this.queueOf(list);
     for (const waiter of this.waiters) {
-      if (!waiter.queues.has(queue)) continue;
+      if (!waiter.lists.has(list)) continue;
       waiter.resolve(queue);
       return;
     }
-    void this.passOn(queue).catch(() => undefined);
+    const tenant = list.split(`}:${QUEUE_KEYS.wakeOf.suffix}`)[1];
+    void this.passOn(queue, tenant).catch(() => undefined);
   }
 
-  private queueOf(key: string): QueueName {
-    return key.slice(this.prefix.length + 2, -`}:${QUEUE_KEYS.wake.suffix}`.length);
+  private listsOf(queue: QueueName, tenants: readonly string[] | undefined): string[] {
+    if (!tenants) return [queueKey(this.prefix, queue, 'wake')];
+    // `~`: of a queue in FIFO mode, which does not tell tenants apart.
+    return [...tenants, '~'].map((tenant) => queueKey(this.prefix, queue, 'wakeOf', tenant));
+  }
+
+  private queueOf(list: string): QueueName {
+    return list.slice(this.prefix.length + 2, list.indexOf('}:'));
   }
 }

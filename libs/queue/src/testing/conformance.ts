@@ -5,14 +5,28 @@ import { describeExtend } from './conformance/extend.js';
 import { describeFairness } from './conformance/fairness.js';
 import { describeLease } from './conformance/lease.js';
 import { describeLifecycle } from './conformance/lifecycle.js';
+import {
+  describeBacklog,
+  describeConcurrency,
+  describeHoldingBack,
+  describeRates,
+} from './conformance/limits.js';
 import { describeList } from './conformance/list.js';
 import { describeOperate } from './conformance/operate.js';
+import { describeFifo, describeOrdering } from './conformance/ordering.js';
 import { describeOverview } from './conformance/overview.js';
+import { describePause } from './conformance/pause.js';
+import { describePriorities } from './conformance/priorities.js';
+import { describePurge } from './conformance/purge.js';
 import { describeReap } from './conformance/reap.js';
 import { describeRetention } from './conformance/retention.js';
 import { describeRetries } from './conformance/retries.js';
+import { describeSettings } from './conformance/settings.js';
 import { describeSettle } from './conformance/settle.js';
+import { describeStealing } from './conformance/stealing.js';
 import type { Setup } from './conformance/subject.js';
+import { describeTenants } from './conformance/tenants.js';
+import { describeUpdate } from './conformance/update.js';
 import { describeWaiting } from './conformance/waiting.js';
 
 export type { QueueUnderTest, Setup } from './conformance/subject.js';
@@ -24,6 +38,16 @@ export function describeQueue(name: string, setup: Setup): void {
     describe('what goes in comes out', () => describeData(setup));
     describe('lease', () => describeLease(setup));
     describe('fairness', () => describeFairness(setup));
+    describe('priorities', () => describePriorities(setup));
+    describe('tenants that come first', () => describeStealing(setup));
+    describe('ordering keys', () => describeOrdering(setup));
+    describe('FIFO', () => describeFifo(setup));
+    describe('settings', () => describeSettings(setup));
+    describe('concurrency', () => describeConcurrency(setup));
+    describe('rate', () => describeRates(setup));
+    describe('backlog', () => describeBacklog(setup));
+    describe('holding back', () => describeHoldingBack(setup));
+    describe('pause', () => describePause(setup));
     describe('settle', () => describeSettle(setup));
     describe('failure and retry', () => describeRetries(setup));
     describe('extend', () => describeExtend(setup));
@@ -31,9 +55,12 @@ export function describeQueue(name: string, setup: Setup): void {
     describe('promote and elections', () => describeChores(setup));
     describe('retention', () => describeRetention(setup));
     describe('cancel and retry by an operator', () => describeOperate(setup));
+    describe('update by an operator', () => describeUpdate(setup));
+    describe('removal', () => describePurge(setup));
     describe('lifecycle', () => describeLifecycle(setup));
     describe('list', () => describeList(setup));
     describe('overview and queues', () => describeOverview(setup));
+    describe('tenants', () => describeTenants(setup));
     describe('waiting', () => describeWaiting(setup));
   });
 }

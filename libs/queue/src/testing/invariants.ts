@@ -1,10 +1,12 @@
-import type { Queue, QueueOverview, StateCounts } from '../core/ports.js';
+import { LIMITS } from '../core/limits.js';
+import type { Queue, QueueOverview, StateCounts, TenantOverview } from '../core/ports.js';
 import { PRIORITIES } from '../core/priority.js';
-import { isTerminal, TASK_STATES, type QueueName, type Task } from '../core/task.js';
+import { isTerminal, OPEN_STATES, TASK_STATES, type QueueName, type Task } from '../core/task.js';
 
 /**
  * What is true of a queue at any moment, checked by reading all of it: the counts are a recount of the list,
- * each state's list holds what is in that state and nothing else, and every task is consistent in itself.
+ * each state's list holds what is in that state and nothing else, what must not run at once does not, and every task is
+ * consistent in itself.
  *
  * @throws Error naming every breach
  */
@@ -29,6 +31,11 @@ export async function checkInvariants(queue: Queue, name: QueueName): Promise<vo
       );
     }
   }
+  compareTenants(await listTenants(queue, name), tasks, breaches);
+  const { mode } = await queue.settings(name);
+  for (const [scope, count] of startedByScope(tasks, mode === 'fifo')) {
+    if (count > 1) breaches.push(`${count} tasks of ${scope} have started and not ended`);
+  }
   for (const task of tasks) breaches.push(...faultsOf(task).map((fault) => `${task.id} ${fault}`));
   if (breaches.length > 0) throw new Error(`Queue ${name}:\n${breaches.join('\n')}`);
 }
@@ -48,6 +55,64 @@ export async function listAll(
   return items;
 }
 
+/** Every page of a queue's tenants. */
+async function listTenants(queue: Queue, name: QueueName): Promise<TenantOverview[]> {
+  const items: TenantOverview[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await queue.tenants(name, LIMITS.listLimitMax, cursor);
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return items;
+}
+
+function compareTenants(
+  tenants: readonly TenantOverview[],
+  tasks: readonly Task[],
+  breaches: string[],
+): void {
+  const expected = countBy(tasks.filter(waits), ({ tenant }) => tenant);
+  const running = countBy(
+    tasks.filter(({ state }) => state === 'running'),
+    ({ tenant }) => tenant,
+  );
+  for (const { tenant, ...counts } of tenants) {
+    for (const [what, recounted] of [
+      ['backlog', expected],
+      ['running', running],
+    ] as const) {
+      const count = recounted.get(tenant) ?? 0;
+      if (counts[what] !== count)
+        breaches.push(`tenant ${tenant} ${what} counts ${counts[what]}, recounted ${count}`);
+    }
+  }
+  const listed = new Set(tenants.map(({ tenant }) => tenant));
+  for (const tenant of [...expected.keys(), ...running.keys()]) {
+    if (!listed.has(tenant)) breaches.push(`tenant ${tenant} has open tasks and is not listed`);
+  }
+}
+
+function waits({ state }: Task): boolean {
+  return state !== 'running' && (OPEN_STATES as readonly string[]).includes(state);
+}
+
+/** Of each set of tasks of which one may run at a time, those that hold it: they run, or wait to be tried again. */
+function startedByScope(tasks: readonly Task[], fifo: boolean): Map<string, number> {
+  const holding = tasks.filter(({ state }) => state === 'running' || state === 'retrying');
+  if (fifo) return countBy(holding, () => 'the queue');
+  return countBy(
+    holding.filter(({ orderingKey }) => orderingKey !== undefined),
+    ({ tenant, orderingKey }) => `ordering key ${orderingKey} of ${tenant}`,
+  );
+}
+
+function countBy(tasks: readonly Task[], groupOf: (task: Task) => string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const task of tasks) counts.set(groupOf(task), (counts.get(groupOf(task)) ?? 0) + 1);
+  return counts;
+}
+
 function compareCounts(overview: QueueOverview, tasks: readonly Task[], breaches: string[]): void {
   const compare = (what: string, counts: StateCounts | undefined, counted: readonly Task[]) => {
     for (const state of TASK_STATES) {
@@ -57,6 +122,9 @@ function compareCounts(overview: QueueOverview, tasks: readonly Task[], breaches
     }
   };
   compare('states', overview.states, tasks);
+  const backlog = tasks.filter(waits).length;
+  if (overview.backlog !== backlog) breaches.push(`backlog counts ${overview.backlog}, recounted ${backlog}`);
+  if (overview.waits.length !== LIMITS.waitBoundsMs.length + 1) breaches.push('waits has not all classes');
   for (const priority of Object.values(PRIORITIES)) {
     compare(
       `priority ${priority}`,

@@ -15,15 +15,14 @@ export class DueTimers {
    */
   constructor(
     private readonly act: (queue: QueueName) => Promise<void>,
-    private readonly gapMs = 20,
+    private readonly gapMs: number,
     private readonly horizonMs = 60_000,
   ) {}
 
-  /** Moves the queue's timer forward; one that is set for earlier stays. */
+  /** Moves the queue's timer forward; one that is set for earlier stays. May act up to a millisecond early, as all timers. */
   arm(queue: QueueName, inMs: number | undefined): void {
     if (inMs === undefined || this.#stopped) return;
-    // A millisecond late rather than early: before the due time there would be nothing to do.
-    const waitMs = Math.min(Math.max(Math.ceil(inMs) + 1, this.gapMs), this.horizonMs);
+    const waitMs = Math.min(Math.max(Math.ceil(inMs), this.gapMs), this.horizonMs);
     const atMs = performance.now() + waitMs;
     const armed = this.#timers.get(queue);
     if (armed) {

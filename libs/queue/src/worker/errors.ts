@@ -44,6 +44,29 @@ export class RetryLater extends Error {
 }
 
 /**
+ * Thrown by a handler when what all tasks of its queue need is overloaded: for that time no worker starts anything of the
+ * queue. The task goes back to the head of its lane and the attempt is not counted, so that only a cancellation ends a task
+ * that is told so every time. What concerns one task alone is a matter for RetryLater.
+ */
+export class SlowDown extends Error {
+  override readonly name = 'SlowDown';
+
+  /**
+   * @param message for people, in the worker's log
+   * @param retryAfterMs kept within `SLOW_DOWN_MS_MIN` and `LIMITS.retryAfterMsMax`
+   */
+  constructor(
+    message: string,
+    readonly retryAfterMs: number,
+  ) {
+    super(message);
+  }
+}
+
+/** Less would be a task that is executed again and again without end. */
+export const SLOW_DOWN_MS_MIN = 100;
+
+/**
  * Why an attempt is to stop.
  *
  * - `timeout`: it ran longer than it may.

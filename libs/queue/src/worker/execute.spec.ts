@@ -1,7 +1,7 @@
 import { LIMITS } from '../core/limits.js';
 import type { LeasedTask } from '../core/ports.js';
 import { Attempt } from './attempt.js';
-import { InvalidPayload, PermanentError, RetryLater } from './errors.js';
+import { InvalidPayload, PermanentError, RetryLater, SLOW_DOWN_MS_MIN, SlowDown } from './errors.js';
 import { execute } from './execute.js';
 import type { HandlerContext, HandlerDefinition } from './handler.js';
 
@@ -244,4 +244,28 @@ test('news that could not be delivered comes before what was said since', () => 
   attempt.setProgress(2);
   attempt.giveBack(news);
   expect(attempt.takeNews()).toEqual({ progress: '2', logs: ['one', 'two'] });
+});
+
+test.each([
+  [5_000, 5_000],
+  [0, SLOW_DOWN_MS_MIN],
+  [1e15, LIMITS.retryAfterMsMax],
+])(
+  'a handler that slows its queue down for %d ms gives its task back, and the queue rests %d ms',
+  async (given, kept) => {
+    const thrown = new SlowDown('overloaded', given);
+    await expect(
+      run(() => {
+        throw thrown;
+      }),
+    ).resolves.toEqual({ outcome: 'released', slowDown: { retryAfterMs: kept, thrown } });
+  },
+);
+
+test('slowing down for a time that is no number is a failure', async () => {
+  await expect(
+    run(() => {
+      throw new SlowDown('overloaded', NaN);
+    }),
+  ).resolves.toMatchObject({ outcome: 'failed', error: { message: 'overloaded' } });
 });

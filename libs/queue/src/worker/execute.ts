@@ -2,7 +2,7 @@ import { LIMITS } from '../core/limits.js';
 import type { LeasedTask } from '../core/ports.js';
 import type { JsonText, TaskError } from '../core/task.js';
 import type { Attempt } from './attempt.js';
-import { PermanentError, RetryLater, type StopReason } from './errors.js';
+import { PermanentError, RetryLater, SLOW_DOWN_MS_MIN, SlowDown, type StopReason } from './errors.js';
 import type { HandlerContext, HandlerDefinition } from './handler.js';
 
 /** How an attempt ended. */
@@ -16,7 +16,7 @@ export type AttemptEnd =
       /** What the handler threw, for the log: its stack is not stored with the task. */
       thrown?: unknown;
     }
-  | { outcome: 'released' }
+  | { outcome: 'released'; slowDown?: { retryAfterMs: number; thrown: SlowDown } }
   | { outcome: 'lease-lost' };
 
 /**
@@ -53,7 +53,7 @@ async function runHandler(attempt: Attempt, handler: HandlerDefinition): Promise
     attempt.signal.throwIfAborted();
     return completed(await handler.run(contextOf(attempt, payload)));
   } catch (thrown) {
-    return failed(thrown);
+    return endOfThrown(thrown);
   }
 }
 
@@ -106,14 +106,21 @@ function badResult(message: string): AttemptEnd {
   return { outcome: 'failed', error: { message, code: 'bad-result' }, retryable: false };
 }
 
-function failed(thrown: unknown): AttemptEnd {
+function endOfThrown(thrown: unknown): AttemptEnd {
+  if (thrown instanceof SlowDown && Number.isFinite(thrown.retryAfterMs)) {
+    const retryAfterMs = Math.round(clamp(thrown.retryAfterMs, SLOW_DOWN_MS_MIN, LIMITS.retryAfterMsMax));
+    return { outcome: 'released', slowDown: { retryAfterMs, thrown } };
+  }
   const end = { outcome: 'failed', error: taskErrorOf(thrown), thrown } as const;
   if (thrown instanceof PermanentError) return { ...end, retryable: false };
   if (thrown instanceof RetryLater && Number.isFinite(thrown.retryInMs)) {
-    const retryInMs = Math.round(Math.min(Math.max(thrown.retryInMs, 0), LIMITS.retryDelayMsMax));
-    return { ...end, retryInMs };
+    return { ...end, retryInMs: Math.round(clamp(thrown.retryInMs, 0, LIMITS.retryDelayMsMax)) };
   }
   return end;
+}
+
+function clamp(value: number, min: number, max: number): number {
+  return Math.min(Math.max(value, min), max);
 }
 
 function taskErrorOf(thrown: unknown): TaskError {

@@ -1,4 +1,4 @@
-import { checkName, DEFAULT_QUEUE } from '../core/names.js';
+import { checkName, checkQueueName, DEFAULT_QUEUE } from '../core/names.js';
 import { checkRetry } from '../core/new-task.js';
 import { LIMITS } from '../core/limits.js';
 import { completeRetry } from '../core/retry.js';
@@ -38,7 +38,7 @@ export class HandlerTable {
     const { type, queue, concurrency, timeoutMs, retry } = definition;
     try {
       checkName('type', type, '/type');
-      if (queue !== undefined) checkName('queue', queue, '/queue');
+      if (queue !== undefined) checkQueueName(queue, '/queue');
       if (retry) checkRetry(completeRetry(retry));
       checkPositive('concurrency', concurrency, Number.MAX_SAFE_INTEGER);
       checkPositive('timeoutMs', timeoutMs, LIMITS.timeoutMsMax);

@@ -24,7 +24,8 @@ export interface HandlerDefinition<P = any> {
   /**
    * Executes one attempt. What it returns is the task's result (`undefined`: none); what it throws makes the
    * attempt fail: a PermanentError for good, a RetryLater until the time it names, anything else by the retry
-   * policy. A task can be executed again after a lost lease, so the work should bear that.
+   * policy. Only a SlowDown is no failure: it holds the queue back. A task can be executed again after a lost lease,
+   * so the work should bear that.
    */
   run(context: HandlerContext<P>): unknown;
 }

@@ -4,6 +4,7 @@ import type { NewTask, Settlement } from '../core/ports.js';
 import type { Task, TaskState } from '../core/task.js';
 import { MemoryQueue } from '../memory/memory-queue.js';
 import type { HandlerContext, HandlerDefinition } from './handler.js';
+import { SlowDown } from './errors.js';
 import { HandlerTable } from './handler-table.js';
 import type { AttemptOutcome } from './meter.js';
 import { NO_METER } from './meter.js';
@@ -300,6 +301,131 @@ describe('slots', () => {
     names.push('new');
     runner.queuesChanged(['new']);
     expect(await end(id!)).toMatchObject({ state: 'completed' });
+  });
+});
+
+describe('whom a worker serves', () => {
+  const order: string[] = [];
+  const handler: HandlerDefinition = { type: 't', run: ({ tenant }) => void order.push(tenant) };
+  const tasksOf = (...tenants: string[]): NewTask[] => tenants.map((tenant) => ({ type: 't', tenant }));
+  beforeEach(() => void order.splice(0));
+
+  test('the tasks of its tenants come before those of all others', async () => {
+    const { runner, submit, end } = setup([handler], { tenants: ['own'], concurrency: 1 });
+    const urgent = tasksOf('other', 'other').map((task): NewTask => ({ ...task, priority: 6 }));
+    const ids = await submit(...urgent, ...tasksOf('own', 'own'));
+    runner.start();
+    await Promise.all(ids.map(end));
+    expect(order).toEqual(['own', 'own', 'other', 'other']);
+  });
+
+  test('a worker that may not steal leaves the others alone, and hears of what comes for its own', async () => {
+    const { runner, submit, end, state, queue } = setup([handler], {
+      tenants: ['own'],
+      steal: false,
+      fallbackMs: 60_000,
+    });
+    const [other] = await submit(...tasksOf('other'));
+    runner.start();
+    while (!queue.calls.some(({ name }) => name === 'waitForWork')) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const [own] = await submit(...tasksOf('own'));
+    await end(own!);
+    expect(await state(other!)).toBe('pending');
+  });
+
+  test('a lease that travels with a settlement serves the same tenants', async () => {
+    const { runner, submit, end, state, queue } = setup([handler], {
+      tenants: ['own'],
+      steal: ['friend'],
+      concurrency: 1,
+    });
+    const [other, ...ids] = await submit(...tasksOf('other', 'own', 'friend', 'own'));
+    runner.start();
+    await Promise.all(ids.map(end));
+    expect(order).toEqual(['own', 'own', 'friend']);
+    const fused = queue.calls.filter(({ name }) => name === 'settle').map(({ args }) => args[1]);
+    expect(fused[0]).toMatchObject({ tenants: ['own'], steal: ['friend'] });
+    expect(await state(other!)).toBe('pending');
+  });
+
+  test('a worker that would serve nobody is refused', () => {
+    expect(() => setup([handler], { steal: false })).toThrow('must serve some tenants');
+  });
+});
+
+describe('what a queue may start', () => {
+  test('a rate is used up without polling, by many workers', async () => {
+    const { runner, submit, end, queue } = setup([{ type: 't', run: () => 1 }], { fallbackMs: 60_000 });
+    await queue.configure('default', { rate: { limit: 100, perMs: 1_000, burst: 1 } });
+    const ids = await submit(...Array.from({ length: 20 }, () => ({ type: 't' })));
+    for (const workerId of ['w2', 'w3', 'w4']) {
+      const handlers = new HandlerTable([{ type: 't', run: () => 1 }]);
+      const other = new Runner({ queue, handlers, queues: ['default'], workerId, fallbackMs: 60_000 });
+      runners.push(other);
+      other.start();
+    }
+    runner.start();
+    await Promise.all(ids.map(end));
+    expect(queue.calls.filter(({ name }) => name === 'lease').length).toBeLessThan(20 * 6);
+  });
+
+  test('what a rate allows while one worker is busy is started by another', async () => {
+    const held = { type: 't', run: untilAborted };
+    const { runner, submit, queue } = setup([held], { concurrency: 1, fallbackMs: 60_000 });
+    await queue.configure('default', { rate: { limit: 20, perMs: 1_000, burst: 1 } });
+    const begun = [event(), event()];
+    const seen = begun.map(({ happened }) => happened);
+    const other = new Runner({
+      queue,
+      handlers: new HandlerTable([{ type: 't', run: () => begun[1]!.happen() }]),
+      queues: ['default'],
+      workerId: 'w2',
+      concurrency: 1,
+      fallbackMs: 60_000,
+    });
+    runners.push(other);
+    held.run = (context) => {
+      begun[0]!.happen();
+      return untilAborted(context);
+    };
+    runner.start();
+    await submit({ type: 't' }, { type: 't' });
+    await seen[0];
+    other.start();
+    await seen[1];
+  });
+
+  test('a paused queue is left alone until it is resumed', async () => {
+    const { runner, submit, end, queue } = setup([{ type: 't', run: () => 1 }], { fallbackMs: 60_000 });
+    await queue.pause('default');
+    const [id] = await submit({ type: 't' });
+    runner.start();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(queue.calls.filter(({ name }) => name === 'lease').length).toBeLessThan(4);
+    await queue.resume('default');
+    expect(await end(id!)).toMatchObject({ state: 'completed' });
+  });
+
+  test('a handler slows its queue down: the attempt is not counted, and the queue goes on after the time', async () => {
+    let calls = 0;
+    const run = () => {
+      if (++calls === 1) throw new SlowDown('The mail service is overloaded.', 150);
+    };
+    const { runner, submit, end, queue, ends } = setup([{ type: 't', run }], {
+      concurrency: 1,
+      fallbackMs: 60_000,
+    });
+    runner.start();
+    const ids = await submit({ type: 't' }, { type: 't' });
+    const [task] = await Promise.all(ids.map(end));
+    expect(task).toMatchObject({ state: 'completed', attempt: 1, failures: 0, errors: [] });
+    await runner.drain(1_000);
+    expect(ends).toEqual(['released', 'completed', 'completed']);
+    const settlements = queue.calls.filter(({ name }) => name === 'settle').map(({ args }) => args[0]);
+    expect(settlements[0]).toMatchObject([{ id: ids[0], action: 'release', retryAfterMs: 150 }]);
+    expect(queue.calls.filter(({ name }) => name === 'lease').length).toBeLessThan(8);
   });
 });
 

@@ -18,6 +18,8 @@ test('without any variable Redis is on this machine', () => {
     clusterNodes: [],
     keyPrefix: 'fairlane',
     allowUnsafe: false,
+    durability: 'standard',
+    replicas: undefined,
   });
 });
 
@@ -27,6 +29,7 @@ test.each([
   [{ REDIS_URL: 'redis://h', REDIS_CLUSTER_NODES: 'c:1' }, 'REDIS_URL excludes REDIS_CLUSTER_NODES'],
   [{ REDIS_SENTINELS: 's:1', REDIS_CLUSTER_NODES: 'c:1' }, 'REDIS_SENTINELS excludes REDIS_CLUSTER_NODES'],
   [{ REDIS_CLUSTER_NODES: 'c:1', REDIS_DB: '2' }, 'REDIS_DB=2 excludes REDIS_CLUSTER_NODES'],
+  [{ FAIRLANE_REPLICAS: '1' }, 'FAIRLANE_REPLICAS needs FAIRLANE_DURABILITY=strict'],
 ])('%j is a contradiction', (env, message) => {
   expect(() => read(env as never)).toThrow(message);
 });

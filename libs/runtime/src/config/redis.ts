@@ -1,5 +1,5 @@
 import type { ConfigProblem } from './config-error.js';
-import { boolean, hostPorts, integer, showHostPort, string, url } from './kinds.js';
+import { boolean, hostPorts, integer, oneOf, showHostPort, string, url } from './kinds.js';
 import { defineSettings, type SettingsOf } from './settings-table.js';
 
 /** Where Redis (or Valkey) is and how Fairlane uses it: one server, a Sentinel group or a Cluster. */
@@ -66,6 +66,20 @@ export const redisSettings = defineSettings(
       description: "Start although Redis' `maxmemory-policy` may evict accepted tasks.",
       default: false,
     }),
+    durability: oneOf(['standard', 'strict'], {
+      env: 'FAIRLANE_DURABILITY',
+      description:
+        'What an answer means. `standard`: Redis has it, and is left to write it to disk as it is set to. `strict`: it is on disk, which Redis must be set to (`appendfsync always`), and `FAIRLANE_REPLICAS` have it.',
+      default: 'standard',
+    }),
+    replicas: integer(
+      { min: 0, max: 16 },
+      {
+        env: 'FAIRLANE_REPLICAS',
+        description:
+          'With durability `strict`: replicas that must have a change before it is answered; 503 where fewer confirm in time. Unset: 1 with Sentinels, else 0.',
+      },
+    ),
   },
   findContradictions,
 );
@@ -87,7 +101,10 @@ export function describeRedis(settings: RedisSettings): string {
   return `${scheme}://${showHostPort(settings)}/${settings.db}`;
 }
 
-function findContradictions(values: { readonly db: number }, given: ReadonlySet<string>): ConfigProblem[] {
+function findContradictions(
+  values: { readonly db: number; readonly durability: string },
+  given: ReadonlySet<string>,
+): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const exclude = (env: string, others: string[], reason: string): void => {
     const both = given.has(env) ? others.filter((other) => given.has(other)) : [];
@@ -106,6 +123,12 @@ function findContradictions(values: { readonly db: number }, given: ReadonlySet<
     problems.push({
       env: 'REDIS_DB',
       message: `REDIS_DB=${values.db} excludes REDIS_CLUSTER_NODES: a cluster has only database 0`,
+    });
+  }
+  if (given.has('FAIRLANE_REPLICAS') && values.durability !== 'strict') {
+    problems.push({
+      env: 'FAIRLANE_REPLICAS',
+      message: 'FAIRLANE_REPLICAS needs FAIRLANE_DURABILITY=strict: no replica is asked otherwise',
     });
   }
   return problems;

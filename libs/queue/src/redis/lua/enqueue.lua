@@ -1,10 +1,10 @@
 --! Stores tasks. All checks come before any write where `atomic` is 1; else each task is on its own.
 --! flags
---! include clock context record lanes due
+--! include clock context record settings lanes ordering moves due
 --! arg now              override of the clock, '' in production
 --! arg atomic           1 or 0
 --! each key, priority, due ('' at once, d<ms> from now, a<ms> absolute), ttl ms or '', idempotency key or '', fingerprint, body (record.ts)
---! reply now, then for each task that was not stored: index from 0, code, key, record
+--! reply now, starts in the last whole minute, then for each task that was not stored: index from 0, code, key, record
 
 local now_ms = read_clock(now)
 local context = new_context(keys, now_ms)
@@ -18,8 +18,55 @@ local function stored_body(key)
   end
   local record = redis.call('GET', keys.task .. key)
   if record then
-    local priority, body = string.match(record, '^1\31(%d)\31%d+\31%d*\31%d+\31(.*)$')
+    -- A change of priority since makes it no other submission.
+    local submitted = redis.call('HGET', keys.state .. key, 'submitted')
+    if submitted then
+      record = '2\31' .. submitted .. string.sub(record, 4)
+    end
+    local priority, body = string.match(record, '^2\31(%d)\31%d+\31%d*\31%d+\31(.*)$')
     return priority .. body, record
+  end
+end
+
+-- How many tasks wait, in the queue and of each tenant, with those that this call stores; known where there is a limit.
+local settings, draining = context.settings, context.draining
+local waiting_states = { 'scheduled', 'pending', 'retrying' }
+local backlog, backlogs = nil, {}
+
+local function read_backlog()
+  local fields = {}
+  for priority = 1, 6 do
+    for _, state in ipairs(waiting_states) do
+      fields[#fields + 1] = priority .. ':' .. state
+    end
+  end
+  local sum = 0
+  for _, count in ipairs(redis.call('HMGET', keys.counts, unpack(fields))) do
+    sum = sum + (count or 0)
+  end
+  return sum
+end
+
+local function read_tenant_backlog(tenant)
+  return (redis.call('ZSCORE', keys.tenants, tenant) or 0) - (redis.call('HGET', keys.tenant .. tenant, 'running') or 0)
+end
+
+-- Counts a task that is about to be stored, or says why it is not to be.
+local function admit(tenant)
+  if draining then
+    return 'queue-draining'
+  end
+  local most = read_tenant_settings(context, tenant).backlog
+  backlog = settings.backlog and (backlog or read_backlog())
+  backlogs[tenant] = most and (backlogs[tenant] or read_tenant_backlog(tenant))
+  if settings.backlog and backlog >= settings.backlog or most and backlogs[tenant] >= most then
+    return 'backlog-full'
+  end
+  if most then
+    backlogs[tenant] = backlogs[tenant] + 1
+  end
+  if backlog then
+    backlog = backlog + 1
   end
 end
 
@@ -43,10 +90,21 @@ local function objection_of_key(key, priority, body)
   end
 end
 
-local reply = { now_ms }
+local function started_last_minute()
+  return tonumber(redis.call('HGET', keys.minute .. (math.floor(now_ms / 60000) - 1), 'started') or 0)
+end
+
+local reply = { now_ms, 0 }
 local function object(index, code, key, record)
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = index, code, key, record
+  if code == 'backlog-full' then
+    reply[2] = started_last_minute()
+  end
+end
+
+local function tenant_of(body)
+  return string.match(body, '^%d+\31([^\31]*)')
 end
 
 if atomic == '1' then
@@ -56,6 +114,9 @@ if atomic == '1' then
     local code, first, record = objection_of_idempotency(idempotency, fingerprint)
     if not code then
       code, first, record = objection_of_key(key, priority, body)
+    end
+    if not code then
+      code, first = admit(tenant_of(body)), key
     end
     if not code then
       bodies[key] = priority .. body
@@ -73,7 +134,7 @@ if atomic == '1' then
   if refused then
     return reply
   end
-  bodies, used, reply = {}, {}, { now_ms }
+  bodies, used, reply, backlog, backlogs = {}, {}, { now_ms, 0 }, nil, {}
 end
 
 local lanes, journal = {}, {}
@@ -90,15 +151,23 @@ for i = first_each, #ARGV, 7 do
   if ttl ~= '' then
     expires = string.format('%.0f', math.max(now_ms, due_ms) + ttl)
   end
-  -- Most keys are new: one command both looks and stores.
-  local record_text = '1\31' .. priority .. '\31' .. stamp .. '\31' .. expires .. '\31' .. (position + #journal) .. '\31' .. body
+  local tenant, type, ordering = string.match(body, '^%d+\31([^\31]*)\31([^\31]*)\31([^\31]*)')
+  -- Most keys are new: one command both looks and stores, unless it may have to be refused for other reasons.
+  local limited = draining or settings.backlog or read_tenant_settings(context, tenant).backlog
+  if limited and not code then
+    code, first, record = objection_of_key(key, priority, body)
+    if not code then
+      code, first, record = admit(tenant), key, ''
+    end
+  end
+  local record_text = '2\31' .. priority .. '\31' .. stamp .. '\31' .. expires .. '\31' .. (position + #journal) .. '\31' .. body
   if not code and not redis.call('SET', keys.task .. key, record_text, 'NX') then
     code, first, record = objection_of_key(key, priority, body)
   end
   if code then
     object((i - first_each) / 7, code, first, record)
   else
-    local tenant, type = string.match(body, '^%d+\31([^\31]*)\31([^\31]*)')
+    local task = { key = key, priority = priority, tenant = tenant, type = type, ordering = ordering }
     if idempotency ~= '' then
       redis.call('SET', keys.idempotency .. idempotency, fingerprint .. ' ' .. key, 'PX', limits.idempotencyMs)
     end
@@ -108,15 +177,15 @@ for i = first_each, #ARGV, 7 do
     if due_ms > now_ms then
       redis.call('HSET', keys.state .. key, 'state', 'scheduled', 'due', due_ms)
       add_due(context, key, due_ms)
-      record_move(context, priority, type, '-', 'scheduled', key, '0')
+      record_move(context, task, '-', 'scheduled', '0')
     else
-      add_to_lane(lanes, priority, tenant, stamp .. '~' .. key)
-      record_move(context, priority, type, '-', 'pending', key, '0')
+      add_to_lane(context, lanes, task, stamp)
+      record_move(context, task, '-', 'pending', '0')
     end
     journal[#journal + 1] = key
   end
 end
 push_lanes(context, lanes)
 call_each('RPUSH', keys.journal, journal)
-write_context(context)
+finish_call(context)
 return reply

@@ -99,12 +99,12 @@ local function matches(key, score)
     return false
   end
   local head = redis.call('GETRANGE', keys.task .. key, 0, 4095)
-  local _, _, _, _, its_tenant, its_type = parse_head(head)
-  if not its_type or (tenant ~= '' and its_tenant ~= tenant) or (type ~= '' and its_type ~= type) then
+  local task = read_task(keys, key, head)
+  if not task or (tenant ~= '' and task.tenant ~= tenant) or (type ~= '' and task.type ~= type) then
     return false
   end
   if tag ~= '' then
-    local tags = string.match(head, '^' .. string.rep('[^\31]*\31', 9) .. '([^\31]*)')
+    local tags = string.match(head, '^' .. string.rep('[^\31]*\31', 10) .. '([^\31]*)')
     if not tags or not string.find(' ' .. tags .. ' ', ' ' .. tag .. ' ', 1, true) then
       return false
     end

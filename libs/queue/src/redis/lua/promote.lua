@@ -1,35 +1,45 @@
---! Makes due tasks pending, and expires waiting tasks whose time to start has passed.
+--! Makes due tasks pending, lets parked tenants go whose time has come, and expires waiting tasks whose time to start
+--! has passed.
 --! flags allow-oom
---! include clock context record lanes due finish
+--! include clock context record settings lanes ordering moves due finish allowance
 --! arg now
---! reply count, more (1 or 0), ms until the next due or expiring task or ''
+--! reply count, more (1 or 0), ms until the next time at which something is to be done, or ''
 
 local context = new_context(keys, read_clock(now))
 local now_ms = context.now
 local promoted = promote_due(context)
+unpark_due(context)
 
 local overdue = redis.call('ZRANGE', keys.expiry, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, limits.choreTasksMax)
 for _, key in ipairs(overdue) do
-  local priority, _, _, payload_bytes, tenant, type = read_head(keys.task .. key)
-  if priority then
+  local task = read_task(keys, key)
+  if task then
     local state = redis.call('HMGET', keys.state .. key, 'state', 'attempt')
-    finish(context, key, 'expired', payload_bytes, 0)
-    record_move(context, priority, type, state[1] or 'pending', 'expired', key, state[2] or 0)
-    if state[1] == 'scheduled' then
-      redis.call('ZREM', keys.due, key)
-    else
-      settle_lane_head(context, priority, tenant, 100)
-    end
+    end_waiting(context, task, state[1] or 'pending', 'expired', state[2])
+  else
+    redis.call('ZREM', keys.expiry, key)
   end
 end
-call_each('ZREM', keys.expiry, overdue)
-write_context(context)
+hand_over_freed(context)
 
 local next_ms = next_due(context)
-local expiry = redis.call('ZRANGE', keys.expiry, 0, 0, 'WITHSCORES')
-if expiry[2] then
-  local wait = tonumber(expiry[2]) - now_ms
-  next_ms = next_ms == '' and wait or math.min(next_ms, wait)
+local function wait_until(time)
+  if time then
+    next_ms = next_ms == '' and time - now_ms or math.min(next_ms, time - now_ms)
+  end
 end
+local expiry = redis.call('ZRANGE', keys.expiry, 0, 0, 'WITHSCORES')
+wait_until(tonumber(expiry[2]))
+wait_until(next_unparked(context))
+if any_ring(keys) then
+  local allowed, until_ms = queue_allowance(context)
+  if allowed > 0 then
+    -- Whoever took the token may have died with it.
+    context.wake = true
+  else
+    wait_until(until_ms)
+  end
+end
+finish_call(context)
 local more = promoted == limits.choreTasksMax or #overdue == limits.choreTasksMax
 return { promoted + #overdue, more and 1 or 0, next_ms }

@@ -1,6 +1,6 @@
 --! Removes finished tasks beyond retention, and drops from the journal what it need not hold.
 --! flags allow-oom
---! include clock context record
+--! include clock context record settings lanes ordering moves removal
 --! arg now
 --! each terminal state, longest age in ms, most tasks, most bytes
 --! reply count, more (1 or 0)
@@ -9,45 +9,21 @@ local context = new_context(keys, read_clock(now))
 local now_ms, left = context.now, limits.pruneTasksMax
 local removed = {}
 
--- Returns the bytes that went.
-local function remove(key, state)
-  local priority, _, _, payload_bytes, _, type = read_head(keys.task .. key)
-  removed[#removed + 1] = key
-  if not priority then
-    return 0
-  end
-  local bytes = payload_bytes + redis.call('STRLEN', keys.result .. key) + limits.taskOverheadBytes
-  redis.call('UNLINK', keys.task .. key, keys.state .. key, keys.result .. key, keys.errors .. key, keys.logs .. key)
-  record_move(context, priority, type, state, '-', key)
-  return bytes
-end
-
 for i = first_each, #ARGV, 4 do
   local state, age_max, tasks_max, bytes_max = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local finished_key = keys.finished .. state
   local tasks = redis.call('ZCARD', finished_key)
   local bytes = tonumber(redis.call('HGET', keys.meta, 'bytes:' .. state) or 0)
-  local gone, gone_bytes = {}, 0
-  local function beyond(ended)
-    return now_ms - ended > age_max or tasks - #gone > tasks_max or bytes - gone_bytes > bytes_max
+  local function beyond(ended, tasks_gone, bytes_gone)
+    return now_ms - ended > age_max or tasks - tasks_gone > tasks_max or bytes - bytes_gone > bytes_max
   end
   local head = redis.call('ZRANGE', finished_key, 0, 0, 'WITHSCORES')
-  if left > 0 and head[1] and beyond(tonumber(head[2])) then
-    local slice = redis.call('ZRANGE', finished_key, 0, left - 1, 'WITHSCORES')
-    for j = 1, #slice, 2 do
-      if not beyond(tonumber(slice[j + 1])) then
-        break
-      end
-      gone[#gone + 1] = slice[j]
-      gone_bytes = gone_bytes + remove(slice[j], state)
-    end
-    call_each('ZREM', finished_key, gone)
-    redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -gone_bytes)
-    left = left - #gone
+  if left > 0 and head[1] and beyond(tonumber(head[2]), 0, 0) then
+    left = left - remove_oldest(context, state, left, beyond, removed)
   end
 end
 call_each('ZREM', keys.elders, removed)
-write_context(context)
+finish_call(context)
 
 -- A task that lives long must not keep the journal of all that came after it: once half of the journal is
 -- waste, such a task moves to the elders.

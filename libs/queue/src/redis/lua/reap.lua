@@ -1,7 +1,7 @@
 --! Takes lost leases: counts a crash, and puts the task back to the head of its lane or, after too many, into
 --! the dead-letter queue. After a gap it first gives every lease of before one more length.
 --! flags allow-oom
---! include clock context record lanes finish notes
+--! include clock context record settings lanes ordering moves finish notes
 --! arg now
 --! arg between_ms       how long, by the caller's own measure, it has not reaped this queue, 0 where it does not know
 --! reply count, more (1 or 0), ms until the next deadline or ''
@@ -43,8 +43,8 @@ for i = 1, #lost, 2 do
   local key, deadline = lost[i], tonumber(lost[i + 1])
   local state_key = keys.state .. key
   local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'worker', 'since', 'lease', 'settled')
-  local priority, _, _, payload_bytes, tenant, type = read_head(keys.task .. key)
-  if not priority or state[1] ~= 'running' then
+  local task = read_task(keys, key)
+  if not task or state[1] ~= 'running' then
     context.unleased[#context.unleased + 1] = key
   elseif deadline - state[7] < gap_at then
     redis.call('ZADD', keys.leases, now_ms + state[7], key)
@@ -61,18 +61,19 @@ for i = 1, #lost, 2 do
       redis.call('HDEL', state_key, 'token')
     end
     if state[4] then
-      finish(context, key, 'cancelled', payload_bytes, 0)
-      record_move(context, priority, type, 'running', 'cancelled', key, state[2])
+      finish(context, task, 'cancelled', 0)
+      record_move(context, task, 'running', 'cancelled', state[2])
     elseif crashes >= limits.crashesMax then
-      finish(context, key, 'failed', payload_bytes, 0, 'reason', 'crashed')
-      record_move(context, priority, type, 'running', 'failed', key, state[2])
+      finish(context, task, 'failed', 0, 'reason', 'crashed')
+      record_move(context, task, 'running', 'failed', state[2])
     else
       redis.call('HSET', state_key, 'state', 'pending')
-      record_move(context, priority, type, 'running', 'pending', key, state[2])
-      back[#back + 1] = { since = tonumber(state[6]), priority = priority, tenant = tenant, entry = state[6] .. '~' .. key }
+      record_move(context, task, 'running', 'pending', state[2])
+      back[#back + 1] = { task = task, since = tonumber(state[6]), entry = entry_of(context, task, state[6]) }
     end
   end
 end
+hand_over_freed(context)
 -- The one that has waited longest is pushed last and so comes first.
 table.sort(back, function(a, b)
   if a.since ~= b.since then
@@ -80,13 +81,14 @@ table.sort(back, function(a, b)
   end
   return a.entry > b.entry
 end)
-for _, task in ipairs(back) do
-  push_head(context, task.priority, task.tenant, task.entry)
+for _, each in ipairs(back) do
+  local priority, tenant = lane_of(context, each.task)
+  push_head(context, priority, tenant, each.entry)
 end
 if count > 0 then
   add_minute(context, 'crashed', count)
 end
-write_context(context)
+finish_call(context)
 
 local head = redis.call('ZRANGE', keys.leases, 0, 0, 'WITHSCORES')
 return { count, #lost == limits.choreTasksMax * 2 and 1 or 0, head[2] and tonumber(head[2]) - now_ms or '' }

@@ -1,13 +1,15 @@
 --! Ends leases, and takes the next tasks in the same step where `max` says how many.
 --! flags allow-oom
---! include clock context record lanes due finish retry notes take
+--! include clock context record settings lanes ordering moves due finish allowance start levels take retry notes
 --! arg now
---! arg worker           of the next lease; the five below are those of lease.lua
+--! arg worker           of the next lease; the seven from here are those of lease.lua
 --! arg request
 --! arg max              '' for no next lease
 --! arg lease_ms
+--! arg tenants
+--! arg steal
 --! arg settlements      how many follow
---! each key, token, action (complete, fail, release), result or error, retryable (1 or 0), retry in ms or '', random, default retry policy, number of log lines, the lines
+--! each key, token, action (complete, fail, release), result or error, retryable (1 or 0), retry in or retry after ms or '', random, default retry policy, number of log lines, the lines
 --! reply now, then for each settlement: code, state; then as lease.lua from `more`
 
 local context = new_context(keys, read_clock(now))
@@ -20,14 +22,14 @@ local function leave(key, state)
   reply[#reply + 1] = state
 end
 
-local function cancel(key, priority, type, payload_bytes, attempt)
-  finish(context, key, 'cancelled', payload_bytes, 0, 'outcome', 'cancelled')
-  record_move(context, priority, type, 'running', 'cancelled', key, attempt)
-  leave(key, 'cancelled')
+local function cancel(task, attempt)
+  finish(context, task, 'cancelled', 0, 'outcome', 'cancelled')
+  record_move(context, task, 'running', 'cancelled', attempt)
+  leave(task.key, 'cancelled')
 end
 
 -- Released tasks go back to the heads of their lanes together, so that they keep their order.
-local released = {}
+local released, lanes = {}, {}
 
 local i = first_each
 for _ = 1, settlements do
@@ -44,33 +46,36 @@ for _ = 1, settlements do
     reply[#reply + 1] = known and 'lease-lost' or 'task-not-found'
     reply[#reply + 1] = ''
   else
-    local priority, _, _, payload_bytes, tenant, type, policy = read_head(keys.task .. key)
+    local task = read_task(keys, key)
     local attempt = state[5]
     add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines)
     if action == 'complete' then
       if body ~= '' then
         redis.call('SET', keys.result .. key, body)
       end
-      finish(context, key, 'completed', payload_bytes, #body, 'outcome', 'completed')
-      record_move(context, priority, type, 'running', 'completed', key, attempt)
+      finish(context, task, 'completed', #body, 'outcome', 'completed')
+      record_move(context, task, 'running', 'completed', attempt)
       leave(key, 'completed')
     elseif action == 'release' then
       attempt = attempt - 1
       redis.call('HSET', state_key, 'attempt', attempt)
+      local retry_after = ARGV[i + 5]
+      if retry_after ~= '' then
+        context.not_before = math.max(context.not_before, now_ms + retry_after)
+        redis.call('HSET', keys.meta, 'notBefore', string.format('%.0f', context.not_before))
+      end
       if state[7] then
-        cancel(key, priority, type, payload_bytes, attempt)
+        cancel(task, attempt)
       else
         redis.call('HSET', state_key, 'state', 'pending', 'outcome', 'pending')
-        released[#released + 1] = { priority, tenant, state[9] .. '~' .. key }
-        record_move(context, priority, type, 'running', 'pending', key, attempt)
+        released[#released + 1] = { task, state[9] }
+        record_move(context, task, 'running', 'pending', attempt)
         leave(key, 'pending')
       end
     else
       local retryable, retry_in, random, default_policy = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
       local failures = (state[6] or 0) + 1
-      if policy == '' then
-        policy = default_policy
-      end
+      local policy = task.retry ~= '' and task.retry or default_policy
       add_error(keys, now_ms, key, attempt, state[8], body)
       redis.call('HSET', state_key, 'failures', failures)
       local reason
@@ -80,23 +85,23 @@ for _ = 1, settlements do
         reason = 'attempts-exhausted'
       end
       if state[7] then
-        cancel(key, priority, type, payload_bytes, attempt)
+        cancel(task, attempt)
       elseif reason then
-        finish(context, key, 'failed', payload_bytes, 0, 'outcome', 'failed', 'reason', reason)
-        record_move(context, priority, type, 'running', 'failed', key, attempt)
+        finish(context, task, 'failed', 0, 'outcome', 'failed', 'reason', reason)
+        record_move(context, task, 'running', 'failed', attempt)
         leave(key, 'failed')
       else
         local wait = retry_in ~= '' and tonumber(retry_in) or retry_delay(policy, failures, random)
         if wait > 0 then
           redis.call('HSET', state_key, 'state', 'retrying', 'due', now_ms + wait, 'outcome', 'retrying')
           add_due(context, key, now_ms + wait)
-          record_move(context, priority, type, 'running', 'retrying', key, attempt)
+          record_move(context, task, 'running', 'retrying', attempt)
           leave(key, 'retrying')
         else
           local since = next_since(now_ms, state[9])
           redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'outcome', 'pending')
-          push_tail(context, priority, tenant, { since .. '~' .. key })
-          record_move(context, priority, type, 'running', 'pending', key, attempt)
+          line_up(context, lanes, task, since)
+          record_move(context, task, 'running', 'pending', attempt)
           add_minute(context, 'retried', 1)
           leave(key, 'pending')
         end
@@ -105,14 +110,18 @@ for _ = 1, settlements do
   end
   i = i + 9 + lines
 end
+push_lanes(context, lanes)
+hand_over_freed(context)
 for n = #released, 1, -1 do
-  push_head(context, unpack(released[n]))
+  local task, since = unpack(released[n])
+  local priority, tenant = lane_of(context, task)
+  push_head(context, priority, tenant, entry_of(context, task, since))
 end
 -- Before the next lease, which may take the same task again.
 call_each('ZREM', keys.leases, context.unleased)
 context.unleased = {}
 if max ~= '' then
-  take(context, worker, request, tonumber(max), lease_ms, reply)
+  take(context, worker, request, tonumber(max), lease_ms, tenants, steal, reply)
 end
-write_context(context)
+finish_call(context)
 return reply

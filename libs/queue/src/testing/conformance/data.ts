@@ -89,9 +89,11 @@ export function describeData(setup: Setup): void {
         tenant: name,
         tags: [name],
         idempotency: { key: name, fingerprint: 'f' },
+        orderingKey: name,
       });
-      await subject.queue.setWeight(subject.name, name, 2);
+      await subject.configureTenant(name, { weight: 2 });
       expect(await subject.get(task.id)).toEqual(task);
+      expect(await subject.tenant(name)).toMatchObject({ tenant: name, settings: { weight: 2 }, backlog: 1 });
       const page = await subject.queue.list({
         queue: subject.name,
         order: 'oldest',
@@ -159,6 +161,8 @@ export function describeData(setup: Setup): void {
       ['a tenant with a control character', { tenant: 'a\u001fb' }, '/tenant'],
       ['a tenant with a space', { tenant: ' ' }, '/tenant'],
       ['a tag with a space', { tags: ['ok', 'not ok'] }, '/tags/1'],
+      ['an ordering key with a tilde', { orderingKey: 'a~b' }, '/orderingKey'],
+      ['an empty ordering key', { orderingKey: '' }, '/orderingKey'],
       [
         'an idempotency key with a space',
         { idempotency: { key: 'a b', fingerprint: 'f' } },
@@ -178,11 +182,33 @@ export function describeData(setup: Setup): void {
       await expect(subject.take(1, { queue: name })).rejects.toMatchObject(invalid);
       await expect(queue.list({ queue: name, order: 'oldest', limit: 1 })).rejects.toMatchObject(invalid);
       await expect(queue.overview([name])).rejects.toMatchObject(invalid);
-      await expect(queue.setWeight(name, 'a', 1)).rejects.toMatchObject(invalid);
+      await expect(queue.settings(name)).rejects.toMatchObject(invalid);
+      await expect(queue.tenants(name, 1)).rejects.toMatchObject(invalid);
+      await expect(queue.tenant(name, 'a')).rejects.toMatchObject(invalid);
+      await expect(queue.configure(name, {})).rejects.toMatchObject(invalid);
+      await expect(queue.configureTenant(name, 'a', {})).rejects.toMatchObject(invalid);
+      await expect(queue.pause(name)).rejects.toMatchObject(invalid);
+      await expect(queue.resume(name)).rejects.toMatchObject(invalid);
+      await expect(queue.drain(name)).rejects.toMatchObject(invalid);
+      await expect(queue.purge({ queue: name, state: 'waiting' })).rejects.toMatchObject(invalid);
+      await expect(queue.deleteQueue(name)).rejects.toMatchObject(invalid);
       await expect(queue.promote(name)).rejects.toMatchObject(invalid);
       await expect(queue.reap(name)).rejects.toMatchObject(invalid);
       await expect(queue.prune(name)).rejects.toMatchObject(invalid);
       await expect(queue.waitForWork([name], 1)).rejects.toMatchObject(invalid);
+    });
+
+    it.each(['', 'a b', '~', 'ü', 'x'.repeat(129)])('"%s" is no tenant for any operation', async (tenant) => {
+      const { queue, name } = subject;
+      const invalid = { kind: 'invalid' };
+      await expect(subject.take(1, { tenants: [tenant] })).rejects.toMatchObject(invalid);
+      await expect(subject.take(1, { steal: [tenant] })).rejects.toMatchObject(invalid);
+      await expect(queue.tenant(name, tenant)).rejects.toMatchObject(invalid);
+      await expect(queue.configureTenant(name, tenant, {})).rejects.toMatchObject(invalid);
+      await expect(queue.pause(name, tenant)).rejects.toMatchObject(invalid);
+      await expect(queue.resume(name, tenant)).rejects.toMatchObject(invalid);
+      await expect(queue.purge({ queue: name, state: 'pending', tenant })).rejects.toMatchObject(invalid);
+      await expect(queue.waitForWork([name], 1, undefined, [tenant])).rejects.toMatchObject(invalid);
     });
 
     it.each(['', 'nonsense', '~', 'a~', '~b', 'a~b~c', 'a b~c', 'a~b c', 'a~ü'])(
@@ -195,6 +221,8 @@ export function describeData(setup: Setup): void {
         await expect(queue.waitForEnd(id, 1)).rejects.toMatchObject(invalid);
         await expect(queue.cancel([id])).rejects.toMatchObject(invalid);
         await expect(queue.retry([id])).rejects.toMatchObject(invalid);
+        await expect(queue.update([{ id, priority: 1 }])).rejects.toMatchObject(invalid);
+        await expect(queue.remove([id])).rejects.toMatchObject(invalid);
         await expect(queue.extend([{ id, leaseToken: 't' }], 5_000)).rejects.toMatchObject(invalid);
         await expect(queue.settle([{ id, leaseToken: 't', action: 'complete' }])).rejects.toMatchObject(
           invalid,

@@ -67,6 +67,7 @@ export function describeEnqueue(setup: Setup): void {
       retry: retryPolicy({ backoff: [1, 2, 3], jitter: 'full' }),
       tags: ['x', 'y'],
       metadata: { a: '1', b: '' },
+      orderingKey: 'order:7',
     } as const;
     const task = await subject.addOne(given);
     const { key, delayMs, ttlMs, ...kept } = given;
@@ -199,6 +200,7 @@ export function describeEnqueue(setup: Setup): void {
       ['delay', { delayMs: 11 }],
       ['moment', { delayMs: undefined, runAtMs: 1 }],
       ['time to live', { ttlMs: 11 }],
+      ['ordering key', { orderingKey: 'o' }],
     ];
     it.each(variations)('refuses a known key with another %s, and changes nothing', async (_, variation) => {
       const task = await subject.addOne(base);

@@ -28,7 +28,7 @@ export function describeFairness(setup: Setup): void {
   it.each([2, 3, 5, 9, 27])('gives the same order %d at a time as one at a time', async (batch) => {
     const other = `${subject.name}.other`;
     for (const queue of [subject.name, other]) {
-      await subject.queue.setWeight(queue, 'b', 3);
+      await subject.queue.configureTenant(queue, 'b', { weight: 3 });
       for (const tenant of ['a', 'b', 'c']) {
         await subject.add(...Array.from({ length: 9 }, (_, i) => ({ queue, tenant, key: `${tenant}${i}` })));
       }
@@ -45,8 +45,8 @@ export function describeFairness(setup: Setup): void {
   });
 
   it.each([1, 7, 10])('shares by weight 1:2:4, %d at a time', async (batch) => {
-    await subject.queue.setWeight(subject.name, 'b', 2);
-    await subject.queue.setWeight(subject.name, 'c', 4);
+    await subject.configureTenant('b', { weight: 2 });
+    await subject.configureTenant('c', { weight: 4 });
     for (const tenant of ['a', 'b', 'c']) await addMany(tenant, 100);
     const started: LeasedTask[] = [];
     for (let i = 0; i < 70 / batch; i += 1) started.push(...(await subject.take(batch)));
@@ -136,10 +136,10 @@ export function describeFairness(setup: Setup): void {
     await addMany('a', 100);
     await addMany('b', 100);
     await takeSingly(10);
-    await subject.queue.setWeight(subject.name, 'b', 3);
+    await subject.configureTenant('b', { weight: 3 });
     const tripled = startsByTenant(await takeSingly(40));
     expect(Math.abs((tripled['b'] ?? 0) - 30)).toBeLessThanOrEqual(3);
-    await subject.queue.setWeight(subject.name, 'b', 1);
+    await subject.configureTenant('b', { weight: 1 });
     const equal = startsByTenant(await takeSingly(40));
     expect(Math.abs((equal['b'] ?? 0) - 20)).toBeLessThanOrEqual(3);
   });
@@ -161,14 +161,25 @@ export function describeFairness(setup: Setup): void {
   });
 
   it.each([0, -1, 1.5, NaN, LIMITS.weightMax + 1])('refuses a weight of %d', async (weight) => {
-    await expect(subject.queue.setWeight(subject.name, 'a', weight)).rejects.toMatchObject({
+    await expect(subject.configureTenant('a', { weight })).rejects.toMatchObject({
       code: 'invalid-request',
+      data: { pointer: '/weight' },
     });
   });
 
   it('takes a weight for a tenant and a queue that have no tasks yet', async () => {
-    await subject.queue.setWeight(subject.name, 'a', LIMITS.weightMax);
-    await subject.queue.setWeight(subject.name, 'a', LIMITS.weightMax);
-    expect(await subject.queue.overview([subject.name])).toEqual([undefined]);
+    await subject.configureTenant('a', { weight: 2 });
+    await subject.configureTenant('a', { weight: 2 });
+    await addMany('a', 4);
+    await addMany('b', 4);
+    expect(keysOf(await takeSingly(6))).toEqual(['a1', 'b1', 'a2', 'a3', 'b2', 'a4']);
+  });
+
+  it('has a weight for tenants that have none of their own', async () => {
+    await subject.configure({ tenants: { weight: 2 } });
+    await subject.configureTenant('b', { weight: 1 });
+    await addMany('a', 4);
+    await addMany('b', 4);
+    expect(keysOf(await takeSingly(6))).toEqual(['a1', 'b1', 'a2', 'a3', 'b2', 'a4']);
   });
 }

@@ -8,20 +8,18 @@ const MINUTE_MS = 60_000;
 export function describeOverview(setup: Setup): void {
   const subject = useSubject(setup);
 
-  const overview = async (): Promise<QueueOverview> => {
-    const [found] = await subject.queue.overview([subject.name]);
-    if (!found) throw new Error('expected an overview');
-    return found;
-  };
+  const overview = (): Promise<QueueOverview> => subject.overview();
   const zeros = Object.fromEntries(TASK_STATES.map((state) => [state, 0]));
   const noEvents = Object.fromEntries(MINUTE_EVENTS.map((event) => [event, 0]));
 
-  it('is unknown for a queue that never had a task, whatever was asked of it', async () => {
+  it('is unknown for a queue that was never used, whatever was asked of it', async () => {
     await subject.lease(1);
     await subject.queue.promote(subject.name);
     await subject.queue.reap(subject.name);
     await subject.queue.prune(subject.name);
-    await subject.queue.setWeight(subject.name, 'a', 2);
+    await subject.queue.tenant(subject.name, 'a');
+    await subject.queue.resume(subject.name);
+    await subject.queue.purge({ queue: subject.name, state: 'waiting' });
     expect(await subject.queue.overview([subject.name])).toEqual([undefined]);
   });
 
@@ -194,11 +192,15 @@ export function describeOverview(setup: Setup): void {
   });
 
   describe('queues', () => {
-    it('are listed by name once they had a task, in pages', async () => {
-      const names = ['b', 'a', 'C', 'a.1', 'a-1', '_', '9'].map((suffix) => `${subject.name}.${suffix}`);
-      await subject.add(...names.map((queue) => ({ queue })), ...names.map((queue) => ({ queue })));
+    it('are listed by name once they had a task or settings, in pages', async () => {
+      const used = ['b', 'a', 'C', 'a.1', 'a-1', '_', '9'].map((suffix) => `${subject.name}.${suffix}`);
+      const operated = ['configured', 'weighted', 'paused'].map((suffix) => `${subject.name}.${suffix}`);
+      const names = [...used, ...operated];
+      await subject.add(...used.map((queue) => ({ queue })), ...used.map((queue) => ({ queue })));
       await subject.lease(1, { queue: `${subject.name}.leased` });
-      await subject.queue.setWeight(`${subject.name}.weighted`, 'a', 2);
+      await subject.queue.configure(`${subject.name}.configured`, { concurrency: 1 });
+      await subject.queue.configureTenant(`${subject.name}.weighted`, 'a', { weight: 2 });
+      await subject.queue.pause(`${subject.name}.paused`);
       for (const limit of [1, 2, 100]) {
         const found: string[] = [];
         let cursor: string | undefined;

@@ -5,9 +5,13 @@ import type {
   NewTask,
   OperateOutcome,
   Queue,
+  QueueOverview,
   Settlement,
   SettleOutcome,
+  TaskChange,
+  TenantOverview,
 } from '../../core/ports.js';
+import type { QueueSettings, TenantSettings } from '../../core/settings.js';
 import type { QueueName, Task, TaskId, TaskState } from '../../core/task.js';
 import { newTask, uniqueQueue } from '../builders.js';
 import { checkInvariants } from '../invariants.js';
@@ -31,6 +35,9 @@ export type Setup = () => Promise<QueueUnderTest>;
 
 export const LEASE_MS = 10_000;
 export const WORKER = 'worker-1';
+/** Long enough never to end a wait that is meant to end by an event. */
+export const LONG_MS = 60_000;
+export const SHORT_MS = 20;
 
 /** The queue a test works on, with the steps most tests are made of. */
 export class Subject {
@@ -98,6 +105,25 @@ export class Subject {
     return only(await this.take(1, request));
   }
 
+  /** What a lease of so many takes, by key. */
+  async keys(max: number, request: Partial<LeaseRequest> = {}): Promise<string[]> {
+    return keysOf(await this.take(max, request));
+  }
+
+  /** The same by as many leases of one. */
+  async keysSingly(count: number, request: Partial<LeaseRequest> = {}): Promise<string[]> {
+    const keys: string[] = [];
+    for (let i = 0; i < count; i += 1) keys.push(...(await this.keys(1, request)));
+    return keys;
+  }
+
+  /** Tasks of a tenant: for `a` and 2, `a1` and `a2`. */
+  addOf(tenant: string, count: number, task: Partial<NewTask> = {}): Promise<Task[]> {
+    return this.add(
+      ...Array.from({ length: count }, (_, i) => ({ tenant, key: `${tenant}${i + 1}`, ...task })),
+    );
+  }
+
   /** A new task, started. Nothing else may be waiting. */
   async start(task: Partial<NewTask> = {}, request: Partial<LeaseRequest> = {}): Promise<LeasedTask> {
     await this.addOne(task);
@@ -120,8 +146,44 @@ export class Subject {
     return this.settle({ id, leaseToken, action: 'fail', error: { message: 'It broke.' }, ...how });
   }
 
-  release(leased: LeasedTask): Promise<SettleOutcome> {
-    return this.settle({ id: leased.id, leaseToken: leased.leaseToken, action: 'release' });
+  release({ id, leaseToken }: LeasedTask, retryAfterMs?: number): Promise<SettleOutcome> {
+    return this.settle({ id, leaseToken, action: 'release', retryAfterMs });
+  }
+
+  configure(settings: QueueSettings): Promise<void> {
+    return this.queue.configure(this.name, settings);
+  }
+
+  configureTenant(tenant: string, settings: TenantSettings): Promise<void> {
+    return this.queue.configureTenant(this.name, tenant, settings);
+  }
+
+  async update(change: TaskChange): Promise<OperateOutcome> {
+    return only(await this.queue.update([change]));
+  }
+
+  async remove(id: TaskId): Promise<OperateOutcome> {
+    return only(await this.queue.remove([id]));
+  }
+
+  async overview(): Promise<QueueOverview> {
+    const [found] = await this.queue.overview([this.name]);
+    if (!found) throw new Error('expected an overview');
+    return found;
+  }
+
+  tenant(name: string): Promise<TenantOverview> {
+    return this.queue.tenant(this.name, name);
+  }
+
+  /** Waits for work of anyone, or for workers that serve these tenants only. */
+  wait(tenants?: readonly string[], timeoutMs = LONG_MS): Promise<QueueName | undefined> {
+    return this.queue.waitForWork([this.name], timeoutMs, undefined, tenants);
+  }
+
+  /** Uses up the token, so that only what follows can ring. Takes its time: it must not miss one on a busy machine. */
+  async silence(tenants?: readonly string[]): Promise<void> {
+    while ((await this.wait(tenants, 3 * SHORT_MS)) !== undefined);
   }
 
   async cancel(id: TaskId): Promise<OperateOutcome> {
@@ -130,6 +192,11 @@ export class Subject {
 
   async retry(id: TaskId): Promise<OperateOutcome> {
     return only(await this.queue.retry([id]));
+  }
+
+  /** The id of a task of this queue. */
+  id(key: string): TaskId {
+    return `${this.name}~${key}`;
   }
 
   async find(id: TaskId): Promise<Task | undefined> {

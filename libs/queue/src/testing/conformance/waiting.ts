@@ -1,9 +1,5 @@
 import { uniqueQueue } from '../builders.js';
-import { LEASE_MS, useSubject, type Setup } from './subject.js';
-
-/** Long enough never to end a wait that is meant to end by an event. */
-const LONG_MS = 60_000;
-const SHORT_MS = 20;
+import { LEASE_MS, LONG_MS, SHORT_MS, useSubject, type Setup } from './subject.js';
 
 export function describeWaiting(setup: Setup): void {
   const subject = useSubject(setup);
@@ -125,11 +121,6 @@ export function describeWaiting(setup: Setup): void {
       expect(await wait()).toBe(subject.name);
     });
 
-    /** Uses up the token, so that only what follows can ring. */
-    const silence = async () => {
-      while ((await wait(SHORT_MS)) !== undefined);
-    };
-
     it.each<[string, () => Promise<void>, () => Promise<unknown>]>([
       [
         'a release',
@@ -168,7 +159,7 @@ export function describeWaiting(setup: Setup): void {
       ],
     ])('is ended by %s', async (_, prepare, ring) => {
       await prepare();
-      await silence();
+      await subject.silence();
       const waiting = wait();
       await ring();
       expect(await waiting).toBe(subject.name);
@@ -178,7 +169,7 @@ export function describeWaiting(setup: Setup): void {
       await subject.add({ key: 'd', delayMs: 10 }, {}, {});
       const [a, b] = await subject.take(2);
       if (!a || !b) throw new Error('expected two');
-      await silence();
+      await subject.silence();
       await subject.queue.extend([a, b], LEASE_MS);
       await subject.complete(a);
       await subject.fail(b, { retryable: false });
@@ -186,6 +177,21 @@ export function describeWaiting(setup: Setup): void {
       await subject.cancel(`${subject.name}~d`);
       await subject.queue.promote(subject.name);
       await subject.queue.reap(subject.name);
+      expect(await wait(SHORT_MS)).toBeUndefined();
+    });
+
+    it('is ended by a promotion where a worker took the token and was never heard of again', async () => {
+      await subject.addOne();
+      await wait();
+      await subject.queue.promote(subject.name);
+      expect(await wait()).toBe(subject.name);
+    });
+
+    it('is not ended by a promotion where nothing may start', async () => {
+      await subject.addOne();
+      await subject.queue.pause(subject.name);
+      await wait();
+      await subject.queue.promote(subject.name);
       expect(await wait(SHORT_MS)).toBeUndefined();
     });
 

@@ -1,9 +1,21 @@
 -- What a script gathers while it goes and writes once at its end: counters, events, indexes. One command per
 -- group instead of one per task.
+-- It begins with all a queue says of itself as a whole, in one command: settings, gates, and which features were ever
+-- used, so that those that were not cost nothing.
 local function new_context(keys, now)
-  -- `stamp` is `now` as text: Lua and Redis format a number anew each time it is used as one, at 0.4 us.
-  local stamp = string.format('%.0f', now)
-  return { keys = keys, now = now, stamp = stamp, moves = {}, minute = {}, lines = {}, finished = {}, bytes = {}, unleased = {}, wake = false }
+  local meta = redis.call('HMGET', keys.meta, 'settings', 'paused', 'draining', 'notBefore', 'tat', 'bound',
+    'has:settings', 'has:pauses', 'has:parked', 'has:watchers')
+  return {
+    keys = keys, now = now,
+    -- `now` as text: Lua and Redis format a number anew each time it is used as one, at 0.4 us.
+    stamp = string.format('%.0f', now),
+    settings = meta[1] and cjson.decode(meta[1]) or {}, paused = meta[2], draining = meta[3],
+    not_before = tonumber(meta[4] or '0'), tat = tonumber(meta[5] or '0'), by_bound = meta[6] == '1',
+    has_settings = meta[7], has_pauses = meta[8], has_parked = meta[9], has_watchers = meta[10],
+    moves = {}, minute = {}, lines = {}, finished = {}, bytes = {}, unleased = {}, tenants = {},
+    ring_times = {}, moved_rings = {}, freed = {}, tenant_settings = {},
+    wake = false, wake_tenants = {},
+  }
 end
 
 -- unpack() takes at most 7,999 values; scripts are given at most 1,000 tasks of at most 2 values.
@@ -17,23 +29,24 @@ local function add_minute(context, event, count)
   context.minute[event] = (context.minute[event] or 0) + count
 end
 
--- `from` is '-' for a task that is born, `to` is '-' for one that is removed.
-local function record_move(context, priority, type, from, to, key, attempt)
-  local move = priority .. ' ' .. from .. ' ' .. to .. ' ' .. type
-  context.moves[move] = (context.moves[move] or 0) + 1
-  if to ~= '-' then
-    context.lines[#context.lines + 1] = to .. ' ' .. key .. ' ' .. attempt
+local function add(sums, name, count)
+  sums[name] = (sums[name] or 0) + count
+end
+
+-- What this call changes of a tenant.
+local function changes_of(context, tenant)
+  local changes = context.tenants[tenant]
+  if not changes then
+    changes = { open = 0, running = 0, started = 0, waits = {} }
+    context.tenants[tenant] = changes
   end
+  return changes
 end
 
 local minute_event_of = {
   running = 'started', completed = 'completed', retrying = 'retried',
   failed = 'failed', cancelled = 'cancelled', expired = 'expired',
 }
-
-local function add(sums, name, count)
-  sums[name] = (sums[name] or 0) + count
-end
 
 local function write_counts(context)
   local keys = context.keys
@@ -72,6 +85,55 @@ local function write_counts(context)
   end
 end
 
+-- Whether an operator has said something about a tenant.
+local function tenant_is_known(context, tenant)
+  local keys = context.keys
+  return context.has_settings and redis.call('HEXISTS', keys.tenantSettings, tenant) == 1
+    or context.has_pauses and redis.call('SISMEMBER', keys.pausedTenants, tenant) == 1
+end
+
+local function write_tenant(context, tenant, changes)
+  local keys = context.keys
+  local tenant_key = keys.tenant .. tenant
+  if changes.started == 0 then
+    if changes.running ~= 0 then
+      redis.call('HINCRBY', tenant_key, 'running', changes.running)
+    end
+  else
+    local classes = {}
+    for class in pairs(changes.waits) do
+      classes[#classes + 1] = class
+    end
+    local minute = math.floor(context.now / 60000)
+    local known = redis.call('HMGET', tenant_key, 'running', 'minute', 'started', 'before', unpack(classes))
+    local last, started, before = tonumber(known[2]), tonumber(known[3] or 0), known[4] or 0
+    if last ~= minute then
+      started, before = 0, last == minute - 1 and started or 0
+    end
+    local values = { 'running', (known[1] or 0) + changes.running, 'minute', minute, 'started', started + changes.started, 'before', before }
+    for i, class in ipairs(classes) do
+      values[#values + 1] = class
+      values[#values + 1] = (known[4 + i] or 0) + changes.waits[class]
+    end
+    if changes.tat then
+      values[#values + 1] = 'tat'
+      values[#values + 1] = string.format('%.17g', changes.tat)
+    end
+    redis.call('HSET', tenant_key, unpack(values))
+  end
+  if changes.open ~= 0 then
+    local open = tonumber(redis.call('ZINCRBY', keys.tenants, changes.open, tenant))
+    if open == 0 then
+      if not tenant_is_known(context, tenant) then
+        redis.call('ZREM', keys.tenants, tenant)
+      end
+      redis.call('PEXPIRE', tenant_key, limits.idleTenantKeptMs)
+    elseif open == changes.open then
+      redis.call('PERSIST', tenant_key)
+    end
+  end
+end
+
 local function write_minute(context)
   if next(context.minute) == nil then
     return
@@ -97,12 +159,21 @@ local function write_context(context)
     call_each('ZADD', keys.finished .. state, members)
     redis.call('HINCRBY', keys.meta, 'bytes:' .. state, context.bytes[state])
   end
+  for priority in pairs(context.moved_rings) do
+    redis.call('HSET', keys.meta, 'v' .. priority, string.format('%.17g', context.ring_times[priority]))
+  end
   write_counts(context)
+  for tenant, changes in pairs(context.tenants) do
+    write_tenant(context, tenant, changes)
+  end
   write_minute(context)
   if #context.lines > 0 then
     redis.call('XADD', keys.events, 'MAXLEN', '~', limits.eventsKept, '*', 't', table.concat(context.lines, '\n'))
   end
   if context.wake then
     ring_wake(keys.wake)
+  end
+  for tenant in pairs(context.wake_tenants) do
+    ring_wake(keys.wakeOf .. tenant)
   end
 end

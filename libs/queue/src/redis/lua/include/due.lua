@@ -12,22 +12,27 @@ local function next_due(context)
   return head[2] and tonumber(head[2]) - context.now or ''
 end
 
+-- Makes a scheduled or retrying task pending. The caller takes it out of `due` and pushes the lanes.
+local function promote_task(context, lanes, task, state, attempt, last_since)
+  local since = next_since(context.now, last_since or 0)
+  redis.call('HSET', context.keys.state .. task.key, 'state', 'pending', 'since', since)
+  line_up(context, lanes, task, since)
+  record_move(context, task, state, 'pending', attempt or 0)
+end
+
 -- Makes a bounded number of due tasks pending, in order of due time; returns how many.
 local function promote_due(context)
-  local keys, now = context.keys, context.now
-  local due = redis.call('ZRANGE', keys.due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limits.choreTasksMax)
+  local keys = context.keys
+  local due = redis.call('ZRANGE', keys.due, '-inf', context.now, 'BYSCORE', 'LIMIT', 0, limits.choreTasksMax)
   if #due == 0 then
     return 0
   end
   local lanes = {}
   for _, key in ipairs(due) do
-    local priority, created, _, _, tenant, type = read_head(keys.task .. key)
-    if priority then
+    local task = read_task(keys, key)
+    if task then
       local state = redis.call('HMGET', keys.state .. key, 'state', 'attempt', 'since')
-      local since = next_since(now, state[3] or created)
-      redis.call('HSET', keys.state .. key, 'state', 'pending', 'since', since)
-      add_to_lane(lanes, priority, tenant, since .. '~' .. key)
-      record_move(context, priority, type, state[1], 'pending', key, state[2] or 0)
+      promote_task(context, lanes, task, state[1], state[2], state[3])
     end
   end
   redis.call('ZREM', keys.due, unpack(due))

@@ -1,7 +1,7 @@
 -- Puts a task into a terminal state. Its size counts towards the queue's bound on finished bytes: payload,
 -- result, and 300 for the rest.
-local function finish(context, key, state, payload_bytes, result_bytes, ...)
-  redis.call('HSET', context.keys.state .. key, 'state', state, 'finished', context.stamp, ...)
+local function finish(context, task, state, result_bytes, ...)
+  redis.call('HSET', context.keys.state .. task.key, 'state', state, 'finished', context.stamp, ...)
   local members = context.finished[state]
   if not members then
     members = {}
@@ -9,6 +9,22 @@ local function finish(context, key, state, payload_bytes, result_bytes, ...)
     context.bytes[state] = 0
   end
   members[#members + 1] = context.stamp
-  members[#members + 1] = key
-  context.bytes[state] = context.bytes[state] + payload_bytes + result_bytes + limits.taskOverheadBytes
+  members[#members + 1] = task.key
+  context.bytes[state] = context.bytes[state] + task.payload_bytes + result_bytes + limits.taskOverheadBytes
+end
+
+-- Ends a task that waits in this state. Its entry stays in its lane, to be passed over, unless it is at the head.
+local function end_waiting(context, task, from, to, attempt)
+  local keys = context.keys
+  finish(context, task, to, 0)
+  record_move(context, task, from, to, attempt or 0)
+  if task.expires ~= '' then
+    redis.call('ZREM', keys.expiry, task.key)
+  end
+  if from == 'pending' then
+    local priority, tenant = lane_of(context, task)
+    settle_lane_head(context, priority, tenant, 100)
+  else
+    redis.call('ZREM', keys.due, task.key)
+  end
 end

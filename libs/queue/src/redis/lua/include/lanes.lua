@@ -1,36 +1,30 @@
--- The virtual time at which the task served last in a priority started.
-local function ring_time_of(keys, priority)
-  return tonumber(redis.call('HGET', keys.meta, 'v' .. priority) or '0')
-end
-
--- A tenant joins the ring of a priority when its lane stops being empty: at the ring's virtual time, so that
--- it has saved nothing while idle, or at its own last finish where that is later, so that leaving and coming
--- back gains nothing either (start-time fair queueing; Goyal, Vin, Cheng 1996).
-local function join_ring(context, priority, tenant, since)
-  local keys = context.keys
-  local start = ring_time_of(keys, priority)
-  local finish = redis.call('ZSCORE', keys.resting .. priority, tenant)
-  if finish then
-    redis.call('ZREM', keys.resting .. priority, tenant)
-    start = math.max(start, tonumber(finish))
-  end
-  redis.call('ZADD', keys.ring .. priority, string.format('%.17g', start), tenant)
-  redis.call('ZADD', keys.oldest .. priority, since, tenant)
-end
-
--- Its lane is empty. A tenant ahead of the ring is remembered as such, however it came to leave: what it was
--- served counts also where the rest of its tasks was cancelled or expired.
-local function leave_ring(context, priority, tenant, finish, ring_time)
-  local keys = context.keys
-  redis.call('ZREM', keys.ring .. priority, tenant)
-  redis.call('ZREM', keys.oldest .. priority, tenant)
-  if finish > ring_time then
-    redis.call('ZADD', keys.resting .. priority, string.format('%.17g', finish), tenant)
-  end
-end
-
+-- Entries of lanes: `<pending since>~<key>`, and `~<ordering key>` where the task has one that counts.
 local function since_of(entry)
   return string.sub(entry, 1, string.find(entry, '~', 1, true) - 1)
+end
+
+local function key_of(entry)
+  return string.match(entry, '^%d+~([^~]+)')
+end
+
+local function entry_of(context, task, since)
+  local entry = since .. '~' .. task.key
+  if task.ordering ~= '' and context.settings.mode ~= 'fifo' then
+    entry = entry .. '~' .. task.ordering
+  end
+  return entry
+end
+
+-- The lane in which a task waits that becomes pending now.
+local function lane_of(context, task)
+  local settings = context.settings
+  if settings.mode == 'fifo' then
+    return 3, '~'
+  end
+  if settings.priority and settings.priority.policy == 'off' then
+    return 3, task.tenant
+  end
+  return task.priority, task.tenant
 end
 
 -- The moment from which a task is pending again. Later than the last one, also within a millisecond, so that an
@@ -39,28 +33,192 @@ local function next_since(now, last)
   return math.max(now, last + 1)
 end
 
+-- Whether a lane's entry still stands for its task: the task is pending since that very moment.
+local function entry_is_current(keys, entry)
+  local since = since_of(entry)
+  local key = key_of(entry)
+  local state = redis.call('HMGET', keys.state .. key, 'state', 'since')
+  if state[1] then
+    return state[1] == 'pending' and state[2] == since
+  end
+  local task = read_task(keys, key)
+  return task ~= nil and task.created == since
+end
+
+-- The virtual time at which the task served last in a priority started.
+local function ring_time_of(context, priority)
+  priority = tonumber(priority)
+  local known = context.ring_times[priority]
+  if not known then
+    known = tonumber(redis.call('HGET', context.keys.meta, 'v' .. priority) or '0')
+    context.ring_times[priority] = known
+  end
+  return known
+end
+
+local function move_ring_time(context, priority, virtual)
+  context.ring_times[priority] = virtual
+  context.moved_rings[priority] = true
+end
+
+-- Whether any tenant has something that may start as far as the tenant goes.
+local function any_ring(keys)
+  local ring = keys.ring
+  return redis.call('EXISTS', ring .. 1, ring .. 2, ring .. 3, ring .. 4, ring .. 5, ring .. 6) > 0
+end
+
+-- A worker that serves not everybody waits for tokens of its tenants.
+local function wake_for(context, tenant)
+  context.wake = true
+  if context.has_watchers and redis.call('SISMEMBER', context.keys.watched, tenant) == 1 then
+    context.wake_tenants[tenant] = true
+  end
+end
+
+-- Where somebody may be served as far as tenants go, all who could are told.
+local function wake_waiting(context)
+  local keys = context.keys
+  if not any_ring(keys) then
+    return
+  end
+  context.wake = true
+  for priority = 1, context.has_watchers and 6 or 0 do
+    for _, tenant in ipairs(redis.call('ZINTER', 2, keys.ring .. priority, keys.watched)) do
+      context.wake_tenants[tenant] = true
+    end
+  end
+end
+
+-- A tenant enters the ring of a priority at the ring's virtual time, so that it has saved nothing while idle, or at
+-- its own last finish where that is later, so that leaving and coming back gains nothing either (start-time fair
+-- queueing; Goyal, Vin, Cheng 1996).
+local function enter_ring(context, priority, tenant, since)
+  local keys = context.keys
+  local start = ring_time_of(context, priority)
+  local finish = redis.call('ZSCORE', keys.resting .. priority, tenant)
+  if finish then
+    redis.call('ZREM', keys.resting .. priority, tenant)
+    start = math.max(start, tonumber(finish))
+  end
+  redis.call('ZADD', keys.ring .. priority, string.format('%.17g', start), tenant)
+  redis.call('ZADD', keys.oldest .. priority, since, tenant)
+  context.rings_changed = true
+  wake_for(context, tenant)
+end
+
+-- A tenant ahead of the ring is remembered as such, however it came to leave: what it was served counts also where
+-- the rest of its tasks was cancelled or expired.
+local function leave_ring(context, priority, tenant, finish)
+  local keys = context.keys
+  redis.call('ZREM', keys.ring .. priority, tenant)
+  redis.call('ZREM', keys.oldest .. priority, tenant)
+  if finish > ring_time_of(context, priority) then
+    redis.call('ZADD', keys.resting .. priority, string.format('%.17g', finish), tenant)
+  end
+end
+
+local function is_parked(context, tenant)
+  local keys = context.keys
+  return context.has_parked and (redis.call('ZSCORE', keys.parked, tenant) or redis.call('ZSCORE', keys.review, tenant))
+end
+
+-- Takes a tenant of which nothing may start out of all rings, until a time or, with '+inf', until it is told.
+local function park(context, tenant, until_ms)
+  local keys = context.keys
+  for priority = 1, 6 do
+    local finish = redis.call('ZSCORE', keys.ring .. priority, tenant)
+    if finish then
+      redis.call('ZADD', keys.held, redis.call('ZSCORE', keys.oldest .. priority, tenant), priority .. ':' .. tenant)
+      leave_ring(context, priority, tenant, tonumber(finish))
+    end
+  end
+  redis.call('ZADD', keys.parked, until_ms, tenant)
+  context.rings_changed = true
+  if not context.has_parked then
+    context.has_parked = true
+    redis.call('HSET', keys.meta, 'has:parked', '1')
+  end
+end
+
+-- Whether it may start something shows when its turn comes.
+local function unpark(context, tenant)
+  if not is_parked(context, tenant) then
+    return
+  end
+  local keys = context.keys
+  redis.call('ZREM', keys.parked, tenant)
+  redis.call('ZREM', keys.review, tenant)
+  for priority = 1, 6 do
+    local lane = priority .. ':' .. tenant
+    local since = redis.call('ZSCORE', keys.held, lane)
+    if since then
+      redis.call('ZREM', keys.held, lane)
+      enter_ring(context, priority, tenant, since)
+    end
+  end
+end
+
+-- Those whose time has come, and those whose settings changed; a bounded number.
+local function unpark_due(context)
+  local keys = context.keys
+  if not context.has_parked then
+    return
+  end
+  for _, tenant in ipairs(redis.call('ZRANGE', keys.parked, '-inf', context.now, 'BYSCORE', 'LIMIT', 0, limits.choreTasksMax)) do
+    unpark(context, tenant)
+  end
+  -- All that are parked are put into review at once, when the review before is through.
+  if redis.call('EXISTS', keys.review) == 0 and redis.call('HDEL', keys.meta, 'review') == 1
+    and redis.call('EXISTS', keys.parked) == 1 then
+    redis.call('RENAME', keys.parked, keys.review)
+  end
+  for _, tenant in ipairs(redis.call('ZRANGE', keys.review, 0, limits.choreTasksMax - 1)) do
+    unpark(context, tenant)
+  end
+end
+
+-- When the next parked tenant may go again by the clock; nil where none may.
+local function next_unparked(context)
+  if not context.has_parked then
+    return nil
+  end
+  local head = redis.call('ZRANGE', context.keys.parked, 0, 0, 'WITHSCORES')
+  local time = tonumber(head[2])
+  return time and time < math.huge and time or nil
+end
+
+-- The head of a lane has changed, or has come.
+local function note_head(context, priority, tenant, since, came)
+  local keys = context.keys
+  if is_parked(context, tenant) then
+    redis.call('ZADD', keys.held, since, priority .. ':' .. tenant)
+  elseif came then
+    enter_ring(context, priority, tenant, since)
+  else
+    redis.call('ZADD', keys.oldest .. priority, since, tenant)
+    wake_for(context, tenant)
+  end
+end
+
 -- Entries of one lane, in order.
 local function push_tail(context, priority, tenant, entries)
   local lane = context.keys.lane .. priority .. ':' .. tenant
   if redis.call('RPUSH', lane, unpack(entries)) == #entries then
-    join_ring(context, priority, tenant, since_of(entries[1]))
+    note_head(context, priority, tenant, since_of(entries[1]), true)
+  elseif not is_parked(context, tenant) then
+    wake_for(context, tenant)
   end
-  context.wake = true
 end
 
 -- One entry, in front of all.
 local function push_head(context, priority, tenant, entry)
   local lane = context.keys.lane .. priority .. ':' .. tenant
-  if redis.call('LPUSH', lane, entry) == 1 then
-    join_ring(context, priority, tenant, since_of(entry))
-  else
-    redis.call('ZADD', context.keys.oldest .. priority, since_of(entry), tenant)
-  end
-  context.wake = true
+  note_head(context, priority, tenant, since_of(entry), redis.call('LPUSH', lane, entry) == 1)
 end
 
 -- Adds to a queue of entries per lane, to be pushed with push_lanes.
-local function add_to_lane(lanes, priority, tenant, entry)
+local function add_to_lane(context, lanes, task, since)
+  local priority, tenant = lane_of(context, task)
   local name = priority .. ':' .. tenant
   local lane = lanes[name]
   if not lane then
@@ -68,7 +226,7 @@ local function add_to_lane(lanes, priority, tenant, entry)
     lanes[name] = lane
     lanes[#lanes + 1] = lane
   end
-  lane.entries[#lane.entries + 1] = entry
+  lane.entries[#lane.entries + 1] = entry_of(context, task, since)
 end
 
 local function push_lanes(context, lanes)
@@ -77,33 +235,30 @@ local function push_lanes(context, lanes)
   end
 end
 
--- Whether a lane's entry still stands for its task: the task is pending since that very moment.
-local function entry_is_current(keys, entry)
-  local since = since_of(entry)
-  local key = string.sub(entry, #since + 2)
-  local state = redis.call('HMGET', keys.state .. key, 'state', 'since')
-  if state[1] then
-    return state[1] == 'pending' and state[2] == since
-  end
-  local _, created = read_head(keys.task .. key)
-  return created == since
-end
-
 -- After the head of a lane has gone: the ring and the age of the oldest speak of the next one. Passes over at
 -- most `budget` entries whose tasks have moved on, so that the age is not theirs.
 local function settle_lane_head(context, priority, tenant, budget)
   local keys = context.keys
   local lane = keys.lane .. priority .. ':' .. tenant
-  local head = redis.call('LINDEX', lane, 0)
+  local before = redis.call('LINDEX', lane, 0)
+  local head = before
   while head and budget > 0 and not entry_is_current(keys, head) do
     redis.call('LPOP', lane)
     head = redis.call('LINDEX', lane, 0)
     budget = budget - 1
   end
-  if head then
+  if head == before then
+    return
+  end
+  local held = priority .. ':' .. tenant
+  local finish = redis.call('ZSCORE', keys.ring .. priority, tenant)
+  if head and finish then
     redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
+  elseif head then
+    redis.call('ZADD', keys.held, since_of(head), held)
+  elseif finish then
+    leave_ring(context, priority, tenant, tonumber(finish))
   else
-    local finish = tonumber(redis.call('ZSCORE', keys.ring .. priority, tenant) or '0')
-    leave_ring(context, priority, tenant, finish, ring_time_of(keys, priority))
+    redis.call('ZREM', keys.held, held)
   end
 end

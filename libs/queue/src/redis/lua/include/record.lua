@@ -1,15 +1,19 @@
 -- The part of a task's record that scripts read; format in record.ts. The first kilobyte holds it whole.
--- Returns priority, created, expires, payload bytes, tenant, type, retry; nil where there is no record.
-local function parse_head(record)
-  return string.match(record, '^1\31(%d)\31(%d+)\31(%d*)\31%d+\31(%d+)\31([^\31]*)\31([^\31]*)\31([^\31]*)')
+local function read_task(keys, key, record)
+  record = record or redis.call('GETRANGE', keys.task .. key, 0, 1023)
+  local priority, created, expires, payload_bytes, tenant, type, ordering, retry = string.match(record,
+    '^2\31(%d)\31(%d+)\31(%d*)\31%d+\31(%d+)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)')
+  if not priority then
+    return nil
+  end
+  return {
+    key = key, priority = priority, created = created, expires = expires, payload_bytes = payload_bytes,
+    tenant = tenant, type = type, ordering = ordering, retry = retry,
+  }
 end
 
 -- The task's place in the journal. An entry elsewhere with the same key is that of a task removed before; nil where
 -- there is no record.
 local function read_position(task_key)
-  return tonumber(string.match(redis.call('GETRANGE', task_key, 0, 127), '^1\31%d\31%d+\31%d*\31(%d+)\31'))
-end
-
-local function read_head(task_key)
-  return parse_head(redis.call('GETRANGE', task_key, 0, 1023))
+  return tonumber(string.match(redis.call('GETRANGE', task_key, 0, 127), '^2\31%d\31%d+\31%d*\31(%d+)\31'))
 end

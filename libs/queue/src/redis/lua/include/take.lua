@@ -1,72 +1,11 @@
--- One leased task, appended to `reply` as lease.lua describes it.
-local function append_task(keys, reply, key, record, attempt, failures, crashes, token, deadline)
-  local errors = ''
-  if tonumber(attempt) > 1 then
-    errors = table.concat(redis.call('LRANGE', keys.errors .. key, 0, -1), '\30')
-  end
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = key, record, attempt, failures
-  reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = crashes, errors, token, deadline
-end
-
--- The tasks of a repeated request that are still held with its tokens, appended to `reply`.
-local function retake(context, request, earlier, reply)
+-- Forgets finish tags that the rings have caught up with. At most as many as tenants may have left meanwhile.
+local function forget_rested(context, limit)
   local keys = context.keys
-  local index = 0
-  for key in string.gmatch(string.sub(earlier, #request + 2), '%S+') do
-    local token = request .. '.' .. index
-    local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'attempt', 'failures', 'crashes')
-    if state[1] == 'running' and state[2] == token then
-      append_task(keys, reply, key, redis.call('GET', keys.task .. key), state[3], state[4] or '0', state[5] or '0',
-        token, redis.call('ZSCORE', keys.leases, key))
-    end
-    index = index + 1
+  for priority in pairs(context.moved_rings) do
+    local reached = string.format('%.17g', context.ring_times[priority])
+    local rested = redis.call('ZRANGE', keys.resting .. priority, '-inf', reached, 'BYSCORE', 'LIMIT', 0, limit)
+    call_each('ZREM', keys.resting .. priority, rested)
   end
-end
-
--- Starts the task of a lane's entry, or says false where the entry no longer stands for a pending task.
-local function start(context, entry, priority, worker, token, lease_ms, deadline, reply)
-  local keys, now = context.keys, context.now
-  local since = since_of(entry)
-  local key = string.sub(entry, #since + 2)
-  local record = redis.call('GET', keys.task .. key)
-  if not record then
-    return false
-  end
-  local _, created, expires, payload_bytes, _, type = parse_head(record)
-  local state_key = keys.state .. key
-  local state = redis.call('HMGET', state_key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
-  if state[1] then
-    if state[1] ~= 'pending' or state[2] ~= since then
-      return false
-    end
-  elseif created ~= since then
-    return false
-  end
-  if expires ~= '' and redis.call('ZSCORE', keys.expiry, key) then
-    redis.call('ZREM', keys.expiry, key)
-    if tonumber(expires) <= now then
-      finish(context, key, 'expired', payload_bytes, 0)
-      record_move(context, priority, type, 'pending', 'expired', key, state[3] or 0)
-      return false
-    end
-  end
-  local attempt = (state[3] or 0) + 1
-  redis.call('HSET', state_key, 'state', 'running', 'since', since, 'attempt', attempt, 'token', token,
-    'worker', worker, 'started', context.stamp, 'lease', lease_ms)
-  if state[6] then
-    -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
-    redis.call('HSET', state_key, 'settled', state[6])
-  end
-  record_move(context, priority, type, 'pending', 'running', key, attempt)
-  append_task(keys, reply, key, record, attempt, state[4] or '0', state[5] or '0', token, deadline)
-  return key
-end
-
--- Forgets finish tags that the ring has caught up with. At most as many as tenants may have left meanwhile.
-local function forget_rested(keys, priority, virtual, limit)
-  local rested = redis.call('ZRANGE', keys.resting .. priority, '-inf', string.format('%.17g', virtual), 'BYSCORE', 'LIMIT', 0, limit)
-  call_each('ZREM', keys.resting .. priority, rested)
 end
 
 -- Step by step, so that the sum is the same however many are served in one turn.
@@ -90,77 +29,175 @@ local function turn_length(virtual, weight, next_virtual, most)
   return length
 end
 
--- Takes up to `max` tasks: the highest priority first; inside it from the tenant that is furthest behind, as
--- many as it takes to be level with the next: the order is that of taking one at a time. Appends more, next due and the tasks to `reply`.
-local function take(context, worker, request, max, lease_ms, reply)
-  local keys, now = context.keys, context.now
-  promote_due(context)
-  local earlier = max > 0 and redis.call('GET', keys.asked .. worker)
-  local tasks, taken, deadlines = {}, {}, {}
-  local deadline = string.format('%.0f', now + lease_ms)
-  if earlier and string.sub(earlier, 1, #request + 1) == request .. ' ' then
-    retake(context, request, earlier, tasks)
-  elseif max > 0 then
-    local weighted = redis.call('EXISTS', keys.weights) == 1
-    -- Entries of tasks that have moved on cost a look each; a call looks at a bounded number.
-    local looks = max * 2 + 200
-    for priority = 6, 1, -1 do
-      local ring, turns, reached = keys.ring .. priority, 0, nil
-      while #taken < max and looks > 0 do
-        local low = redis.call('ZRANGE', ring, 0, 1, 'WITHSCORES')
-        local tenant = low[1]
-        if not tenant then
-          break
-        end
-        local virtual = tonumber(low[2])
-        local weight = weighted and tonumber(redis.call('HGET', keys.weights, tenant) or '1') or 1
-        local want = turn_length(virtual, weight, low[4], max - #taken)
-        local entries = redis.call('LPOP', keys.lane .. priority .. ':' .. tenant, math.min(want, looks)) or {}
-        local served = 0
-        for _, entry in ipairs(entries) do
-          local key = start(context, entry, priority, worker, request .. '.' .. #taken, lease_ms, deadline,
-            tasks)
-          if key then
-            served = served + 1
-            taken[#taken + 1] = key
-            deadlines[#deadlines + 1] = deadline
-            deadlines[#deadlines + 1] = key
-          end
-        end
-        looks = looks - #entries
-        turns = turns + 1
-        if served > 0 then
-          -- The ring is where the task served last started, not where its tenant's turn did: what a tenant takes
-          -- while alone must not make it wait once others come.
-          reached = advance(virtual, weight, served - 1)
-        end
-        local finish = advance(virtual, weight, served)
-        local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. tenant, 0)
-        if head then
-          redis.call('ZADD', ring, string.format('%.17g', finish), tenant)
-          redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
-        else
-          leave_ring(context, priority, tenant, finish, reached or ring_time_of(keys, priority))
-        end
-      end
-      if reached then
-        redis.call('HSET', keys.meta, 'v' .. priority, string.format('%.17g', reached))
-        forget_rested(keys, priority, reached, turns + 20)
-      end
+local function weight_of(context, tenant)
+  return tenant == '~' and 1 or read_tenant_settings(context, tenant).weight
+end
+
+-- Serves everybody: the level that is next, and in it the tenant that is furthest behind, as many as it takes to be
+-- level with the next: the order is that of taking one at a time.
+local function take_shared(taking)
+  local context = taking.context
+  local keys = context.keys
+  local levels, turns = new_levels(context), 0
+  while #taking.taken < taking.most and taking.looks > 0 do
+    local priority, most, by_bound = next_level(levels)
+    if not priority then
+      break
     end
-    call_each('ZADD', keys.leases, deadlines)
-    if #taken > 0 then
-      redis.call('SET', keys.asked .. worker, request .. ' ' .. table.concat(taken, ' '), 'PX', lease_ms)
+    local low = redis.call('ZRANGE', keys.ring .. priority, 0, 1, 'WITHSCORES')
+    local tenant = low[1]
+    if not tenant then
+      levels.nonempty[priority] = false
+    else
+      local virtual, weight = tonumber(low[2]), weight_of(context, tenant)
+      local want = turn_length(virtual, weight, low[4], math.min(most, taking.most - #taking.taken))
+      -- One start at a time: each is a choice of its own, also where the head turns out to have expired.
+      local served, until_ms = serve(taking, priority, tenant, want, most == 1)
+      if served > 0 then
+        -- The ring is where the task served last started, not where its tenant's turn did: what a tenant takes
+        -- while alone must not make it wait once others come.
+        move_ring_time(context, priority, advance(virtual, weight, served - 1))
+      end
+      place(context, priority, tenant, advance(virtual, weight, served), until_ms)
+      note_starts(levels, priority, served, by_bound)
+      level_changed(levels, priority)
+      turns = turns + 1
     end
   end
-  local ring = keys.ring
-  local more = redis.call('EXISTS', ring .. 1, ring .. 2, ring .. 3, ring .. 4, ring .. 5, ring .. 6) > 0
-  if more then
+  forget_rested(context, turns + 20)
+end
+
+-- Serves the named tenants by turns, whoever was served so least recently first; a turn has as many tasks as the
+-- tenant has weight. It does not count against their shares: such workers are theirs, beside what all share.
+local function take_named(taking, names)
+  if #names == 0 then
+    return
+  end
+  local context = taking.context
+  local keys = context.keys
+  for priority = 6, 1, -1 do
+    local scores = #taking.taken < taking.most and redis.call('EXISTS', keys.ring .. priority) == 1
+      and redis.call('ZMSCORE', keys.ring .. priority, unpack(names)) or {}
+    local served_in = #scores > 0 and redis.call('HMGET', keys.served, unpack(names))
+    local line, seen = {}, {}
+    for i, name in ipairs(names) do
+      if scores[i] and not seen[name] then
+        seen[name] = true
+        line[#line + 1] = { tenant = name, place = i, turn = tonumber(served_in[i] or '0') }
+      end
+    end
+    table.sort(line, function(a, b)
+      if a.turn ~= b.turn then
+        return a.turn < b.turn
+      end
+      return a.place < b.place
+    end)
+    while #line > 0 and #taking.taken < taking.most and taking.looks > 0 do
+      local each = table.remove(line, 1)
+      local virtual = redis.call('ZSCORE', keys.ring .. priority, each.tenant)
+      if virtual then
+        local want = #line == 0 and taking.most or weight_of(context, each.tenant)
+        local served, until_ms = serve(taking, priority, each.tenant, want)
+        place(context, priority, each.tenant, tonumber(virtual), until_ms)
+        if served > 0 then
+          redis.call('HSET', keys.served, each.tenant, redis.call('HINCRBY', keys.meta, 'turns', 1))
+          line[#line + 1] = each
+        end
+      end
+    end
+  end
+end
+
+local function words_of(text)
+  local words = {}
+  for word in string.gmatch(text, '%S+') do
+    words[#words + 1] = word
+  end
+  return words
+end
+
+-- One of the tenants that is in a ring; nil where none is.
+local function any_in_ring(keys, names)
+  for priority = 6, 1, -1 do
+    for i, score in ipairs(#names > 0 and redis.call('ZMSCORE', keys.ring .. priority, unpack(names)) or {}) do
+      if score then
+        return names[i]
+      end
+    end
+  end
+end
+
+-- Takes up to `max` tasks for a worker. `tenants` are served first, then those of `steal`, where `~` is everybody.
+-- Appends more, ms until the next may be taken or '', and the tasks to `reply`.
+local function take(context, worker, request, max, lease_ms, tenants, steal, reply)
+  local keys, now = context.keys, context.now
+  promote_due(context)
+  unpark_due(context)
+  local own, everybody = words_of(tenants), steal == '~' or context.settings.mode == 'fifo'
+  local stolen = everybody and {} or words_of(steal)
+  if steal ~= '~' then
+    -- In FIFO mode all tasks are those of one tenant, as far as wake tokens go.
+    redis.call('SADD', keys.watched, '~')
+    call_each('SADD', keys.watched, own)
+    call_each('SADD', keys.watched, stolen)
+    redis.call('HSET', keys.meta, 'has:watchers', '1')
+  end
+  local allowed, until_ms = queue_allowance(context)
+  local earlier = max > 0 and redis.call('GET', keys.asked .. worker)
+  local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200)
+  local taken = taking.taken
+  if earlier and string.sub(earlier, 1, #request + 1) == request .. ' ' then
+    retake(context, request, earlier, taking.tasks)
+  elseif taking.most > 0 then
+    if context.settings.mode ~= 'fifo' then
+      take_named(taking, own)
+      take_named(taking, stolen)
+    end
+    if everybody then
+      take_shared(taking)
+    end
+    call_each('ZADD', keys.leases, taking.deadlines)
+    charge_queue(context, #taken)
+    if #taken > 0 then
+      redis.call('SET', keys.asked .. worker, request .. ' ' .. table.concat(taken, ' '), 'PX', lease_ms)
+      if allowed ~= math.huge then
+        allowed, until_ms = queue_allowance(context)
+      end
+    end
+  end
+  if everybody then
+    -- What a settlement of this call gave back has been offered here.
+    context.freed_running = false
+  end
+  local waiting, next_ms = any_ring(keys), next_due(context)
+  local more, blocked_until = false, waiting and allowed == 0 and until_ms or nil
+  local function wait_until(time)
+    if time then
+      next_ms = next_ms == '' and time - now or math.min(next_ms, time - now)
+    end
+  end
+  wait_until(blocked_until)
+  local unparked = next_unparked(context)
+  wait_until(unparked)
+  if waiting and allowed > 0 then
+    local named = not everybody and (any_in_ring(keys, own) or any_in_ring(keys, stolen))
+    more = everybody or named ~= nil
+    if everybody then
+      context.wake = true
+      if context.has_watchers and context.settings.mode == 'fifo' then
+        context.wake_tenants['~'] = true
+      end
+    elseif named then
+      context.wake_tenants[named] = true
+    end
+  end
+  if #taken > 0 and not more and (blocked_until or unparked) then
+    -- Somebody idle has to know the time: this worker may be busy then.
     context.wake = true
   end
   reply[#reply + 1] = more and 1 or 0
-  reply[#reply + 1] = next_due(context)
-  for _, value in ipairs(tasks) do
+  reply[#reply + 1] = next_ms
+  for _, value in ipairs(taking.tasks) do
     reply[#reply + 1] = value
   end
 end

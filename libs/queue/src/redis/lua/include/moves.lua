@@ -1,0 +1,55 @@
+local is_open = { scheduled = true, pending = true, running = true, retrying = true }
+
+-- `from` is '-' for a task that is born, `to` is '-' for one that is removed.
+local function record_move(context, task, from, to, attempt)
+  local move = task.priority .. ' ' .. from .. ' ' .. to .. ' ' .. task.type
+  context.moves[move] = (context.moves[move] or 0) + 1
+  if to ~= '-' then
+    context.lines[#context.lines + 1] = to .. ' ' .. task.key .. ' ' .. attempt
+  end
+  local changes = changes_of(context, task.tenant)
+  if is_open[from] and not is_open[to] then
+    changes.open = changes.open - 1
+  elseif is_open[to] and not is_open[from] then
+    changes.open = changes.open + 1
+  end
+  if to == 'running' then
+    changes.running = changes.running + 1
+  elseif from == 'running' then
+    changes.running = changes.running - 1
+    context.freed_running = true
+    -- Parked until it is told: this may be what it waits for.
+    if is_parked(context, task.tenant) and redis.call('ZSCORE', context.keys.parked, task.tenant) == 'inf' then
+      unpark(context, task.tenant)
+    end
+  end
+  if is_open[from] and to ~= 'running' then
+    local scope = scope_of(context, task)
+    if scope ~= '' and redis.call('HGET', context.keys.holders, scope) == task.key then
+      if not is_open[to] then
+        context.freed[#context.freed + 1] = scope
+      elseif scope == '~' and to == 'pending' then
+        unpark(context, scope)
+      end
+    end
+  end
+end
+
+-- Ends what a script has done: keys given up go on to the next tasks, capacity that became free is announced.
+local function finish_call(context)
+  hand_over_freed(context)
+  if context.freed_running and context.settings.concurrency then
+    wake_waiting(context)
+  end
+  write_context(context)
+end
+
+-- Puts a task that waited for a time, or failed, among those that wait for a worker: at the tail of its lane, but in
+-- FIFO mode at the head where it holds the queue.
+local function line_up(context, lanes, task, since)
+  if context.settings.mode == 'fifo' and redis.call('HGET', context.keys.holders, '~') == task.key then
+    push_head(context, 3, '~', entry_of(context, task, since))
+  else
+    add_to_lane(context, lanes, task, since)
+  end
+end

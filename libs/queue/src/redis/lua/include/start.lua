@@ -1,0 +1,160 @@
+-- One leased task, appended to `reply` as lease.lua describes it.
+local function append_task(keys, reply, key, record, attempt, failures, crashes, token, deadline)
+  local errors = ''
+  if tonumber(attempt) > 1 then
+    errors = table.concat(redis.call('LRANGE', keys.errors .. key, 0, -1), '\30')
+  end
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = key, record, attempt, failures
+  reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = crashes, errors, token, deadline
+end
+
+-- The tasks of a repeated request that are still held with its tokens, appended to `reply`.
+local function retake(context, request, earlier, reply)
+  local keys = context.keys
+  local index = 0
+  for key in string.gmatch(string.sub(earlier, #request + 2), '%S+') do
+    local token = request .. '.' .. index
+    local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'attempt', 'failures', 'crashes')
+    if state[1] == 'running' and state[2] == token then
+      append_task(keys, reply, key, redis.call('GET', keys.task .. key), state[3], state[4] or '0', state[5] or '0',
+        token, redis.call('ZSCORE', keys.leases, key))
+    end
+    index = index + 1
+  end
+end
+
+local wait_bounds = limits.waitBoundsMs
+
+local function add_wait(context, tenant, wait)
+  local class = 1
+  while wait_bounds[class] and wait > wait_bounds[class] do
+    class = class + 1
+  end
+  local field, changes = 'w' .. class, changes_of(context, tenant)
+  add_minute(context, field, 1)
+  add(changes.waits, field, 1)
+  changes.started = changes.started + 1
+end
+
+-- What one lease takes: to whom, how much at most, and what it has so far.
+local function new_taking(context, worker, request, lease_ms, most, looks)
+  return {
+    context = context, worker = worker, request = request, lease_ms = lease_ms, most = most, looks = looks,
+    deadline = string.format('%.0f', context.now + lease_ms), tasks = {}, taken = {}, deadlines = {},
+  }
+end
+
+-- Starts the task of a lane's entry; false where the entry no longer stands for a pending task, or its ordering key is
+-- held: then it has stepped aside.
+local function start(taking, priority, entry)
+  local context = taking.context
+  local keys, now = context.keys, context.now
+  local since, key, ordering = string.match(entry, '^(%d+)~([^~]+)~?(.*)$')
+  local record = redis.call('GET', keys.task .. key)
+  local task = record and read_task(keys, key, record)
+  local scope, holder = task and scope_of(context, task) or '', nil
+  if scope ~= '' then
+    holder = redis.call('HGET', keys.holders, scope)
+  end
+  local state_key = keys.state .. key
+  local state = redis.call('HMGET', state_key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
+  local current = task and (state[1] and state[1] == 'pending' and state[2] == since or not state[1] and task.created == since)
+  if not current then
+    if holder == key and not is_open[state[1]] then
+      -- Handed the key without a look (ordering.lua), when it had ended already.
+      context.freed[#context.freed + 1] = scope
+    end
+    return false
+  end
+  local held = scope ~= '' and scope ~= '~' and holder and holder ~= key
+  local overdue = task.expires ~= '' and tonumber(task.expires) <= now
+  if (overdue or task.expires ~= '' and not held) and redis.call('ZREM', keys.expiry, key) == 1 and overdue then
+    finish(context, task, 'expired', 0)
+    record_move(context, task, 'pending', 'expired', state[3] or 0)
+    return false
+  end
+  if held then
+    step_aside(context, scope, priority, entry)
+    return false
+  end
+  if scope ~= '' and not holder then
+    redis.call('HSET', keys.holders, scope, key)
+  end
+  local attempt = (state[3] or 0) + 1
+  local token = taking.request .. '.' .. #taking.taken
+  redis.call('HSET', state_key, 'state', 'running', 'since', since, 'attempt', attempt, 'token', token,
+    'worker', taking.worker, 'started', context.stamp, 'lease', taking.lease_ms)
+  if state[6] then
+    -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
+    redis.call('HSET', state_key, 'settled', state[6])
+  end
+  record_move(context, task, 'pending', 'running', attempt)
+  add_wait(context, task.tenant, now - since)
+  append_task(keys, taking.tasks, key, record, attempt, state[4] or '0', state[5] or '0', token, taking.deadline)
+  taking.taken[#taking.taken + 1] = key
+  taking.deadlines[#taking.deadlines + 1] = taking.deadline
+  taking.deadlines[#taking.deadlines + 1] = key
+  return true
+end
+
+-- Starts up to `want` tasks of a lane, as many as its tenant may, or with `once` only looks at that many entries. Returns
+-- how many, and where nothing more of the tenant may start now, until when.
+local function serve(taking, priority, tenant, want, once)
+  local context = taking.context
+  local lane = context.keys.lane .. priority .. ':' .. tenant
+  local allowed, until_ms
+  if tenant == '~' then
+    allowed, until_ms = fifo_allowance(context)
+  else
+    allowed, until_ms = tenant_allowance(context, tenant)
+  end
+  want = math.min(want, allowed, taking.most - #taking.taken)
+  local before = #taking.taken
+  while #taking.taken - before < want and taking.looks > 0 do
+    local entries = redis.call('LPOP', lane, math.min(want - (#taking.taken - before), taking.looks))
+    if not entries then
+      break
+    end
+    for i, entry in ipairs(entries) do
+      taking.looks = taking.looks - 1
+      start(taking, priority, entry)
+      if #context.freed > 0 then
+        -- The next task of an ordering key comes before those that were popped along with this one.
+        for rest = #entries, i + 1, -1 do
+          redis.call('LPUSH', lane, entries[rest])
+        end
+        hand_over_freed(context)
+        break
+      end
+    end
+    if once then
+      break
+    end
+  end
+  local served = #taking.taken - before
+  if served == 0 then
+    return 0, until_ms
+  end
+  charge_tenant(context, tenant, served)
+  if tenant == '~' then
+    return served, '+inf'
+  end
+  allowed, until_ms = tenant_allowance(context, tenant)
+  return served, allowed == 0 and until_ms or nil
+end
+
+-- Where a tenant stands after its turn: in the ring with this finish, parked, or gone.
+local function place(context, priority, tenant, finish, until_ms)
+  local keys = context.keys
+  local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. tenant, 0)
+  if not head then
+    leave_ring(context, priority, tenant, finish)
+    return
+  end
+  redis.call('ZADD', keys.ring .. priority, string.format('%.17g', finish), tenant)
+  redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
+  if until_ms then
+    park(context, tenant, until_ms)
+  end
+end

@@ -1,0 +1,193 @@
+import type { Lease, LeasedTask, LeaseRequest } from '../core/ports.js';
+import { Leaser, type LeaserOptions } from './leaser.js';
+import { NO_LOG, NO_METER } from './meter.js';
+import { Trouble } from './trouble.js';
+import { Bell } from './waiting.js';
+
+const NOTHING: Lease = { tasks: [], more: false };
+const task = { id: 'q~1' } as LeasedTask;
+const leasers: Leaser[] = [];
+
+afterEach(async () => {
+  for (const leaser of leasers.splice(0)) {
+    leaser.stop();
+    await leaser.close();
+  }
+});
+
+/** A leaser, and a store that answers as the test says. Every call is an event the test can wait for. */
+function setup(lease: (request: LeaseRequest) => Lease | Promise<Lease>, rest: Partial<LeaserOptions> = {}) {
+  const requests: LeaseRequest[] = [];
+  const waits: { queues: readonly string[]; tenants?: readonly string[] }[] = [];
+  const tasks: LeasedTask[] = [];
+  const tokens = new Set<string>();
+  const bell = new Bell();
+  let slots = 1;
+  const leaser = new Leaser({
+    consumer: {
+      lease: async (request) => {
+        requests.push(request);
+        bell.ring();
+        return lease(request);
+      },
+      waitForWork: async (queues, _timeoutMs, signal, tenants) => {
+        waits.push({ queues, ...(tenants && { tenants }) });
+        const aborted = new Promise<void>((resolve) => signal!.addEventListener('abort', () => resolve()));
+        bell.ring();
+        for (;;) {
+          const rung = queues.find((queue) => tokens.delete(queue));
+          if (rung !== undefined) bell.ring();
+          if (rung !== undefined || signal!.aborted) return rung;
+          await Promise.race([bell.next(), aborted]);
+        }
+      },
+    },
+    queues: () => ['q'],
+    workerId: 'w',
+    leaseMs: 30_000,
+    tenants: [],
+    steal: true,
+    fallbackMs: 60_000,
+    slots: () => slots - tasks.length,
+    held: () => false,
+    fusing: () => false,
+    onTasks: (given) => {
+      tasks.push(...given);
+      bell.ring();
+    },
+    changed: new Bell(),
+    trouble: new Trouble(NO_LOG, NO_METER),
+    random: () => 0.5,
+    ...rest,
+  });
+  leasers.push(leaser);
+  return {
+    leaser,
+    requests,
+    waits,
+    tasks,
+    setSlots: (count: number) => (slots = count),
+    taken: () => tokens.size === 0,
+    ring: (queue: string) => {
+      tokens.add(queue);
+      bell.ring();
+    },
+    until: async (ready: () => boolean) => {
+      while (!ready()) await bell.next();
+    },
+  };
+}
+
+test.each([
+  [['a', 'b'], false, ['a', 'b']],
+  [
+    ['a', 'b'],
+    ['b', 'c'],
+    ['a', 'b', 'c'],
+  ],
+  [[], ['c'], ['c']],
+  [['a'], true, undefined],
+])('of the tenants %j and the others %j it leases, and waits for %j', async (tenants, steal, waitedFor) => {
+  const { leaser, requests, waits, until } = setup(() => NOTHING, { tenants, steal });
+  leaser.start();
+  await until(() => waits.length > 0);
+  expect(requests).toEqual([expect.objectContaining({ max: 1, tenants, steal })]);
+  expect(waits[0]!.tenants).toEqual(waitedFor);
+});
+
+test.each([[false], [[]]])('without tenants and with steal %j there is nobody to serve', (steal) => {
+  expect(() => setup(() => NOTHING, { steal })).toThrow('must serve some tenants');
+});
+
+test('a token that comes without a free slot is passed on in the name of the same tenants', async () => {
+  const { leaser, requests, ring, setSlots, waits, until } = setup(() => NOTHING, {
+    tenants: ['a'],
+    steal: false,
+  });
+  leaser.start();
+  await until(() => waits.length > 0);
+  setSlots(0);
+  ring('q');
+  await until(() => requests.length === 2);
+  expect(requests[1]).toMatchObject({ max: 0, tenants: ['a'], steal: false });
+});
+
+test('what a rate allows next is taken when it is allowed, again and again, without a token', async () => {
+  const answers: Lease[] = [10, 10, 10, undefined].map((nextDueInMs, n) => ({
+    tasks: [{ ...task, id: `q~${n}` }],
+    more: false,
+    ...(nextDueInMs && { nextDueInMs }),
+  }));
+  const { leaser, requests, tasks, until, setSlots } = setup(() => answers.shift() ?? NOTHING);
+  setSlots(10);
+  leaser.start();
+  await until(() => tasks.length === 4);
+  expect(requests.map(({ max }) => max)).toEqual([10, 9, 8, 7]);
+});
+
+test('what falls due while every slot is busy is made known to others, and taken with the first free slot', async () => {
+  let dueMs: number | undefined = 10;
+  const { leaser, requests, tasks, until, setSlots } = setup(({ max }) => {
+    const nextDueInMs = dueMs;
+    dueMs = undefined;
+    if (max > 0) return { tasks: [task], more: false, ...(nextDueInMs && { nextDueInMs }) };
+    return { tasks: [], more: true };
+  });
+  leaser.start();
+  await until(() => requests.length === 2);
+  expect(requests.map(({ max }) => max)).toEqual([1, 0]);
+  setSlots(2);
+  await new Promise((resolve) => setImmediate(resolve));
+  leaser.fill();
+  await until(() => tasks.length === 2);
+});
+
+test('a due time is not lost when the store is away at that moment', async () => {
+  let calls = 0;
+  const { leaser, requests, until } = setup(({ max }) => {
+    if (++calls === 2) throw new Error('away');
+    return max > 0 ? { tasks: [task], more: false, nextDueInMs: 10 } : NOTHING;
+  });
+  leaser.start();
+  await until(() => requests.length === 3);
+  expect(requests.map(({ max }) => max)).toEqual([1, 0, 0]);
+});
+
+test('a token that comes while a lease is under way is not forgotten: the answer may be older', async () => {
+  let answer!: (lease: Lease) => void;
+  const first = new Promise<Lease>((resolve) => (answer = resolve));
+  // The second is asked for by time alone, so that the wait for the token goes on.
+  const leases = [{ ...NOTHING, nextDueInMs: 10 }, first];
+  const { leaser, requests, ring, taken, until, setSlots } = setup(() => leases.shift() ?? NOTHING);
+  leaser.start();
+  await until(() => requests.length === 2);
+  setSlots(2);
+  ring('q');
+  await until(taken);
+  await new Promise((resolve) => setImmediate(resolve));
+  answer(NOTHING);
+  await until(() => requests.length === 3);
+  expect(requests.map(({ max }) => max)).toEqual([1, 1, 2]);
+});
+
+test('a queue that rings with nothing behind it rests, and the others are heard meanwhile', async () => {
+  const { leaser, requests, waits, ring, until } = setup(
+    ({ queue }) => {
+      if (queue === 'quiet') return NOTHING;
+      ring('loud');
+      return { tasks: [], more: true };
+    },
+    { queues: () => ['loud', 'quiet'] },
+  );
+  const vain = () => requests.filter(({ queue }) => queue === 'loud').length;
+  const resting = () => waits.at(-1)?.queues.join() === 'quiet';
+  leaser.start();
+  await until(() => resting() && vain() >= 4);
+  const before = vain();
+  ring('quiet');
+  await until(() => requests.at(-1)!.queue === 'quiet');
+  expect(vain()).toBe(before);
+  // Its token is asked for again when it has rested.
+  await until(() => vain() === before + 3);
+  expect(waits.filter(({ queues }) => queues.join() === 'quiet').length).toBeGreaterThanOrEqual(3);
+});

@@ -1,0 +1,321 @@
+import { randomUUID } from 'node:crypto';
+import type { Consumer, Lease, LeasedTask, LeaseRequest } from '../core/ports.js';
+import type { QueueName } from '../core/task.js';
+import { DueTimers } from './due-timers.js';
+import { Rests } from './rests.js';
+import { Rotation } from './rotation.js';
+import type { Trouble } from './trouble.js';
+import { type Bell, sleep, waitUntil } from './waiting.js';
+
+export interface LeaserOptions {
+  consumer: Pick<Consumer, 'lease' | 'waitForWork'>;
+  /** What to serve; asked again before every wait. */
+  queues: () => readonly QueueName[];
+  workerId: string;
+  leaseMs: number;
+  /** As in `LeaseRequest`. */
+  tenants: readonly string[];
+  /** As in `LeaseRequest`. */
+  steal: boolean | readonly string[];
+  fallbackMs: number;
+  /** Slots that are free, those included that leases under way may fill. */
+  slots: () => number;
+  /** Whether further tasks of the queue could not begin, slots or not. */
+  held: (queue: QueueName) => boolean;
+  /** Whether `nextLeases` is about to be called, so that requests should wait for it. */
+  fusing: () => boolean;
+  /** Gets what was leased. From its return on, `slots` counts it. */
+  onTasks: (tasks: readonly LeasedTask[]) => void;
+  /** Rings when slots, leases under way or the rotation have changed. */
+  changed: Bell;
+  trouble: Trouble;
+  /** In [0, 1); for jitter. */
+  random: () => number;
+}
+
+/** Tasks taken by one lease. */
+const LEASE_TASKS_MAX = 200;
+/** Queues tried when a wait found nothing. With more queues than this the next wait goes on with the others. */
+const FALLBACK_QUEUES_MAX = 10;
+/** How long a wait is put off because a lease may still change what is to be waited for. */
+const LEASE_PATIENCE_MS = 50;
+/** How long a wait may be late before it is taken to be dead. */
+const WAIT_OVERTIME_MS = 2_000;
+/** No queue is asked for what is due more often than this: what falls due meanwhile is taken at once. */
+const DUE_GAP_MS = 5;
+
+/**
+ * Brings tasks to free slots. Queues believed to have work take turns (the rotation), and free slots are filled by leases
+ * in batches. A queue leaves the rotation when a lease finds no more in it, and returns when its wake token arrives; one
+ * call waits for the tokens of all queues outside the rotation, even while every slot is busy, so that none starves behind
+ * a full one. What only time brings (a task falls due, a rate allows the next start) is asked for when it is there.
+ */
+export class Leaser {
+  /**
+   * Queues with a lease under way. One at a time for each: a backend remembers only a worker's latest request, and
+   * that one must be repeatable if its reply gets lost.
+   */
+  readonly #leasing = new Set<QueueName>();
+  /** Those of them whose token arrived meanwhile: the answer may be older than what the token stands for. */
+  readonly #rung = new Set<QueueName>();
+  readonly #rotation = new Rotation();
+  readonly #due = new DueTimers((queue) => this.#takeDue(queue), DUE_GAP_MS);
+  readonly #rests = new Rests((queue) => this.#listenTo(queue));
+  readonly #ended = new AbortController();
+  /** Tenants to wait for; absent where everybody is served. */
+  readonly #tenants: readonly string[] | undefined;
+  /** Slots that leases under way may fill. */
+  #reserved = 0;
+  #stopped = false;
+  #loop?: Promise<void>;
+  #wait?: { queues: ReadonlySet<QueueName>; end: AbortController };
+  #waitDueAtMs = Infinity;
+  #fallbackAt = 0;
+  #waitedAtMs = -Infinity;
+
+  /** @throws Error when nobody would be served */
+  constructor(private readonly options: LeaserOptions) {
+    const { tenants, steal } = options;
+    if (steal === true) return;
+    this.#tenants = [...new Set([...tenants, ...(steal || [])])];
+    if (this.#tenants.length === 0) throw new Error('A worker must serve some tenants, or steal.');
+  }
+
+  start(): void {
+    // Nobody knows what happened to the wake tokens before this process was there.
+    this.#believe(this.#fallbackQueues());
+    this.#loop ??= this.#run();
+  }
+
+  /** No lease is under way. */
+  get idle(): boolean {
+    return this.#reserved === 0;
+  }
+
+  /** The wait for work is overdue beyond what its own deadline should allow. */
+  get stale(): boolean {
+    return performance.now() > this.#waitDueAtMs + WAIT_OVERTIME_MS + 5_000;
+  }
+
+  /** Begins nothing more. Leases under way can still bring tasks. */
+  stop(): void {
+    this.#stopped = true;
+    this.#due.stop();
+    this.#rests.stop();
+    this.#wait?.end.abort();
+  }
+
+  /** Gives up leases under way, and resolves when the loop has ended. */
+  async close(): Promise<void> {
+    this.#ended.abort();
+    await this.#loop;
+  }
+
+  /** Asks these queues at once, whatever is known of them. */
+  tryNow(queues: readonly QueueName[]): void {
+    this.#believe(queues);
+    this.#wait?.end.abort();
+    this.fill();
+  }
+
+  /** Leases for every free slot, as far as there is believed to be work. */
+  fill(): void {
+    if (this.options.fusing()) return;
+    for (let request = this.#nextRequest(); request; request = this.#nextRequest()) void this.#lease(request);
+  }
+
+  /** The same, but leaves the requests for these queues to the caller, who must bring their answers to `accept`. */
+  nextLeases(settling: readonly QueueName[]): Map<QueueName, LeaseRequest> {
+    const fused = new Map<QueueName, LeaseRequest>();
+    for (let request = this.#nextRequest(); request; request = this.#nextRequest()) {
+      // Only a queue that is being settled anyway can be leased from in the same round trip.
+      if (settling.includes(request.queue)) fused.set(request.queue, request);
+      else void this.#lease(request);
+    }
+    return fused;
+  }
+
+  /** The answer to a request; `undefined` when there is none to be had. */
+  accept(request: LeaseRequest, lease: Lease | undefined): void {
+    const { queue } = request;
+    this.#reserved -= request.max;
+    this.#leasing.delete(queue);
+    const rung = this.#rung.delete(queue);
+    if (lease) {
+      const gave = lease.tasks.length > 0;
+      if (rung || (gave && lease.more)) this.#rotation.add(queue);
+      else {
+        this.#rotation.delete(queue);
+        this.#listenTo(queue);
+      }
+      if (gave) this.#rests.gave(queue);
+      this.#armDue(queue, lease.nextDueInMs, gave ? 0 : this.#rests.vain(queue));
+      this.options.onTasks(lease.tasks);
+    }
+    this.fill();
+    this.options.changed.ring();
+  }
+
+  async #run(): Promise<void> {
+    const { trouble } = this.options;
+    while (!this.#stopped) {
+      try {
+        await this.#step();
+        trouble.worked('wait');
+      } catch (error) {
+        await sleep(trouble.failed('wait', error), this.#ended.signal);
+        // The failed call may have taken a token with it.
+        this.#believe(this.#fallbackQueues());
+      }
+    }
+  }
+
+  /** Learns of queues that have work. What is in the rotation already needs no token. */
+  async #step(): Promise<void> {
+    this.fill();
+    // A lease under way will soon tell whether its queue has to be waited for; only a steady flow of leases must not
+    // keep the other queues from being heard.
+    if (this.#leasing.size > 0 && performance.now() - this.#waitedAtMs < LEASE_PATIENCE_MS) {
+      const answered = () => this.#leasing.size === 0;
+      return void (await waitUntil(answered, this.options.changed, LEASE_PATIENCE_MS));
+    }
+    const queue = await this.#waitForWork();
+    this.#waitedAtMs = performance.now();
+    if (queue === undefined) return;
+    if (this.#stopped || this.#free() <= 0) return this.#passOn(queue);
+    if (this.#leasing.has(queue)) this.#rung.add(queue);
+    this.#rotation.add(queue);
+  }
+
+  /** The queue whose token was received; nothing when time ran out, then some queues are to be tried. */
+  async #waitForWork(): Promise<QueueName | undefined> {
+    const { consumer, fallbackMs, random } = this.options;
+    const queues = this.options
+      .queues()
+      .filter((queue) => !this.#rotation.has(queue) && !this.#skips(queue) && !this.#rests.has(queue));
+    const timeoutMs = Math.round(fallbackMs * (0.8 + 0.4 * random()));
+    const end = new AbortController();
+    this.#wait = { queues: new Set(queues), end };
+    this.#waitDueAtMs = performance.now() + timeoutMs;
+    try {
+      if (queues.length === 0) return void (await sleep(timeoutMs, end.signal));
+      const waiting = consumer.waitForWork(queues, timeoutMs, end.signal, this.#tenants);
+      const queue = await this.#withDeadline(waiting, timeoutMs + WAIT_OVERTIME_MS);
+      if (queue === undefined && !end.signal.aborted) this.#believe(this.#fallbackQueues());
+      return queue;
+    } finally {
+      this.#wait = undefined;
+      this.#waitDueAtMs = Infinity;
+      end.abort();
+    }
+  }
+
+  // No correctness may hang on one blocking call: there have been clients whose reads never came back.
+  async #withDeadline(
+    waiting: Promise<QueueName | undefined>,
+    timeoutMs: number,
+  ): Promise<QueueName | undefined> {
+    const done = new AbortController();
+    const overdue = sleep(timeoutMs, done.signal).then(() => {
+      if (!done.signal.aborted) throw new Error('The wait for work did not come back in time.');
+      return undefined;
+    });
+    try {
+      return await Promise.race([waiting, overdue]);
+    } finally {
+      done.abort();
+    }
+  }
+
+  /** Has the queue waited for from now on, unless it is already or need not be. */
+  #listenTo(queue: QueueName): void {
+    if (!this.#wait?.queues.has(queue)) this.#wait?.end.abort();
+  }
+
+  #fallbackQueues(): QueueName[] {
+    const queues = this.options.queues();
+    const count = Math.min(queues.length, FALLBACK_QUEUES_MAX);
+    const from = this.#fallbackAt;
+    this.#fallbackAt += count;
+    return Array.from({ length: count }, (_, index) => queues[(from + index) % queues.length]!);
+  }
+
+  #free(): number {
+    return this.options.slots() - this.#reserved;
+  }
+
+  #skips(queue: QueueName): boolean {
+    return this.#leasing.has(queue) || this.options.held(queue);
+  }
+
+  #believe(queues: readonly QueueName[]): void {
+    for (const queue of queues) this.#rotation.add(queue);
+  }
+
+  /** Reserves free slots for the queue whose turn it is. */
+  #nextRequest(): LeaseRequest | undefined {
+    const max = Math.min(this.#free(), LEASE_TASKS_MAX);
+    if (this.#stopped || max <= 0) return undefined;
+    const queue = this.#rotation.next((name) => this.#skips(name));
+    if (queue === undefined) return undefined;
+    this.#reserved += max;
+    this.#leasing.add(queue);
+    return this.#newRequest(queue, max);
+  }
+
+  #newRequest(queue: QueueName, max: number): LeaseRequest {
+    const { workerId, leaseMs, tenants, steal } = this.options;
+    return { queue, workerId, max, leaseMs, requestId: randomUUID(), tenants, steal };
+  }
+
+  async #lease(request: LeaseRequest): Promise<void> {
+    const { consumer, leaseMs, trouble } = this.options;
+    const startedAtMs = performance.now();
+    let lease: Lease | undefined;
+    // A reply that got lost may have carried tasks, so the same request is repeated while its leases can hold.
+    while (!lease && !this.#ended.signal.aborted) {
+      try {
+        lease = await consumer.lease(request);
+        trouble.worked('lease');
+      } catch (error) {
+        await sleep(trouble.failed('lease', error), this.#ended.signal);
+        if (performance.now() - startedAtMs > leaseMs * 0.8) break;
+      }
+    }
+    this.accept(request, lease);
+  }
+
+  /** Gives a queue's token to a worker that can take something: if work is waiting, there is only this one. */
+  async #passOn(queue: QueueName): Promise<void> {
+    let more = true;
+    let nextDueInMs: number | undefined;
+    try {
+      ({ more, nextDueInMs } = await this.options.consumer.lease(this.#newRequest(queue, 0)));
+    } finally {
+      // The next free slot asks without a token, which would only come back here until then, or got lost.
+      if (more) this.#rotation.add(queue);
+    }
+    this.#armDue(queue, nextDueInMs, this.#rests.vain(queue));
+    this.fill();
+  }
+
+  #armDue(queue: QueueName, nextDueInMs: number | undefined, restMs: number): void {
+    if (nextDueInMs !== undefined) this.#due.arm(queue, Math.max(nextDueInMs, restMs));
+  }
+
+  /** Takes what is due by now, or makes it known to others. */
+  async #takeDue(queue: QueueName): Promise<void> {
+    // The answer under way says when to come back.
+    if (this.#leasing.has(queue)) return;
+    if (this.#free() > 0 && !this.options.held(queue)) {
+      this.#rotation.add(queue);
+      return this.fill();
+    }
+    try {
+      await this.#passOn(queue);
+      this.options.trouble.worked('lease');
+    } catch (error) {
+      this.#due.arm(queue, this.options.trouble.failed('lease', error));
+    }
+  }
+}
