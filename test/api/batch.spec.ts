@@ -70,7 +70,7 @@ describe('an atomic batch', () => {
       .expect(422);
     expect(body).toMatchObject({
       code: 'batch-spans-queues',
-      title: expect.stringContaining('one batch per queue'),
+      title: expect.stringContaining('one batch for each'),
     });
     expect(await countStored(queue)).toBe(0);
   });

@@ -6,6 +6,7 @@ import { format, resolveConfig } from 'prettier';
 import { PUBLIC_ROUTES } from '../../apps/api/src/http/auth.js';
 import { RouteTable } from '../../apps/api/src/http/route-table.js';
 import { check } from '../../apps/api/src/http/validation.js';
+import { QueueSettingsDto } from '../../apps/api/src/queues/queue-settings.dto.js';
 import { SubmitTaskDto } from '../../apps/api/src/tasks/submit-task.dto.js';
 import { closeApis, startApi } from './support.js';
 
@@ -99,7 +100,7 @@ test('every error response is a problem document, and only public routes need no
   }
 });
 
-test('the example of every field of a submission is accepted', async () => {
+test('the example of every field of a submission and of settings is accepted', async () => {
   const { components } = await getDocument();
   const exampleOf = (schema: string): Record<string, unknown> =>
     Object.fromEntries(
@@ -111,22 +112,31 @@ test('the example of every field of a submission is accepted', async () => {
   const retry = exampleOf('RetryDto');
   expect(check(SubmitTaskDto, { ...task, retry }).faults).toEqual([]);
   expect(check(SubmitTaskDto, { type: 'a', runAt }).faults).toEqual([]);
+  const rate = exampleOf('RateDto');
+  const tenants = { ...exampleOf('TenantSettingsDto'), rate };
+  const { weights: _, ...priority } = exampleOf('PriorityPolicyDto');
+  const settings = { ...exampleOf('QueueSettingsDto'), rate, tenants, priority };
+  expect(check(QueueSettingsDto, settings).faults).toEqual([]);
 });
 
 test('the example of every body is accepted', async () => {
-  const { http } = await startApi();
-  const bodies = operationsOf(await getDocument()).flatMap(({ path, operation }) =>
+  const { url, queue } = await startApi();
+  await queue.enqueue([{ type: 'a', queue: 'q', key: 'scheduled', delayMs: 60_000 }]);
+  const bodies = operationsOf(await getDocument()).flatMap(({ path, method, operation }) =>
     Object.values(operation.requestBody?.content['application/json']?.examples ?? {}).map(({ value }) => ({
-      path,
+      // A queue without tasks: the mode of others cannot change.
+      path: path.replace('{id}', 'q~scheduled').replace('{queue}', 'empty').replace('{tenant}', 'acme'),
+      method,
       value,
     })),
   );
-  expect(bodies).toHaveLength(4);
-  for (const { path, value } of bodies)
-    await http
-      .post(path)
-      .send(value as object)
-      .expect(202);
+  expect(bodies).toHaveLength(16);
+  await queue.pause('empty');
+  for (const { path, method, value } of bodies) {
+    const headers = { 'content-type': 'application/json' };
+    const { status } = await fetch(url + path, { method, headers, body: JSON.stringify(value) });
+    expect([method, path, value, status < 300]).toEqual([method, path, value, true]);
+  }
 });
 
 test('redocly finds no error in the document', async () => {

@@ -2,31 +2,79 @@ import { closeApis, startApi } from './support.js';
 
 afterEach(closeApis);
 
-test('a queue shows its tasks by state, priority and type, and the age of the oldest', async () => {
+test('a queue shows how much waits in it, the age of the oldest, and what was set', async () => {
+  const { http, queue } = await startApi();
+  await queue.enqueue([
+    { type: 'a', queue: 'q' },
+    { type: 'a', queue: 'q', delayMs: 60_000 },
+  ]);
+  const { body } = await http.get('/v1/queues/q').expect(200);
+  expect(body).toEqual({
+    queue: 'q',
+    paused: false,
+    draining: false,
+    backlog: 2,
+    states: expect.objectContaining({ pending: 1, scheduled: 1, failed: 0 }),
+    oldestPendingAgeMs: expect.any(Number),
+    nextDueInMs: expect.any(Number),
+    settings: {},
+  });
+});
+
+test('the statistics of a queue are by state, priority, type and minute', async () => {
   const { http, queue } = await startApi();
   await queue.enqueue([
     { type: 'a', queue: 'q', priority: 6 },
     { type: 'b', queue: 'q' },
     { type: 'b', queue: 'q', delayMs: 60_000 },
   ]);
-  const { body } = await http.get('/v1/queues/q').expect(200);
+  const { body } = await http.get('/v1/queues/q/stats').expect(200);
   expect(body).toMatchObject({
     queue: 'q',
     states: { pending: 2, scheduled: 1, failed: 0 },
     priorities: { critical: { pending: 1 }, normal: { pending: 1, scheduled: 1 }, low: { pending: 0 } },
     types: { a: { pending: 1 }, b: { pending: 1, scheduled: 1 } },
     oldestPendingAgeMs: expect.any(Number),
-    nextDueInMs: expect.any(Number),
     minutes: expect.any(Array),
   });
+  expect(body.waits).toHaveLength(17);
+  expect(body.waits[0]).toEqual({ upToMs: 1, count: expect.any(Number) });
+  expect(body.waits[16]).toEqual({ count: expect.any(Number) });
 });
 
-test('a queue without tasks is 404, and one whose name cannot be is 422', async () => {
+test('a queue that was never used is 404, and one whose name cannot be is 422, whatever is asked of it', async () => {
   const { http } = await startApi();
-  expect((await http.get('/v1/queues/nope').expect(404)).body.code).toBe('queue-not-found');
-  await http.get('/v1/queues/a~b').expect(422);
-  await http.get('/v1/queues/%7Bx%7D').expect(422);
-  await http.get(`/v1/queues/${'x'.repeat(65)}`).expect(422);
+  const asked = (queue: string) => [
+    http.get(`/v1/queues/${queue}`),
+    http.get(`/v1/queues/${queue}/stats`),
+    http.delete(`/v1/queues/${queue}`),
+    http.post(`/v1/queues/${queue}/resume`),
+    http.post(`/v1/queues/${queue}/purge`).send({ state: 'waiting' }),
+    http.get(`/v1/queues/${queue}/tenants`),
+    http.get(`/v1/queues/${queue}/tenants/acme`),
+    http.delete(`/v1/queues/${queue}/tenants/acme`),
+    http.post(`/v1/queues/${queue}/tenants/acme/resume`),
+    http.get(`/v1/queues/${queue}/dead`),
+    http.post(`/v1/queues/${queue}/dead/retry`),
+    http.post(`/v1/queues/${queue}/dead/purge`),
+  ];
+  for (const one of asked('nope')) expect((await one.expect(404)).body.code).toBe('queue-not-found');
+  for (const name of ['a~b', '%7Bx%7D', 'x'.repeat(65)]) {
+    const others = [
+      http.put(`/v1/queues/${name}`).send({}),
+      http.post(`/v1/queues/${name}/pause`),
+      http.post(`/v1/queues/${name}/drain`),
+      http.put(`/v1/queues/${name}/tenants/acme`).send({}),
+      http.post(`/v1/queues/${name}/tenants/acme/pause`),
+    ];
+    for (const one of [...asked(name), ...others]) {
+      expect((await one.expect(422)).body).toMatchObject({
+        code: 'invalid-request',
+        errors: [{ pointer: '/queue' }],
+      });
+    }
+  }
+  await http.get('/v1/queues').expect(200, { items: [], nextCursor: null });
 });
 
 test('queues are listed by name, page by page', async () => {
@@ -101,8 +149,11 @@ test('the documentation is served from here, under a strict policy', async () =>
 test('what does not exist is 404, and a method that does not is 405 with those that do', async () => {
   const { http } = await startApi();
   expect((await http.get('/v2/tasks').expect(404)).body.code).toBe('route-not-found');
-  const refused = await http.delete('/v1/tasks/a~b').expect(405).expect('allow', 'GET, HEAD');
-  expect(refused.body).toMatchObject({ code: 'method-not-allowed', detail: 'Allowed: GET, HEAD.' });
+  const refused = await http.put('/v1/tasks/a~b').expect(405).expect('allow', 'DELETE, GET, HEAD, PATCH');
+  expect(refused.body).toMatchObject({
+    code: 'method-not-allowed',
+    detail: 'Allowed: DELETE, GET, HEAD, PATCH.',
+  });
   await http
     .options('/v1/tasks')
     .set('Origin', 'https://evil.example')

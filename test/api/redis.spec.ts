@@ -36,7 +36,7 @@ test('a task goes through the API and Redis from its submission to its result', 
       { message: 'done', attempt: 1 },
     ]);
     expect((await http.get('/v1/tasks?state=completed').expect(200)).body.items).toMatchObject([{ id }]);
-    expect((await http.get('/v1/queues/q').expect(200)).body.types).toMatchObject({
+    expect((await http.get('/v1/queues/q/stats').expect(200)).body.types).toMatchObject({
       'demo.echo': { completed: 1 },
     });
     await http.post(`${location}/cancel`).expect(409);

@@ -54,6 +54,7 @@ const faulty: readonly (readonly [string, unknown, readonly string[]])[] = [
     ['/retry/backoff/1', '/retry/backoff/3'],
   ],
   ['an empty list of delays', { type: 'a', retry: { backoff: [] } }, ['/retry/backoff']],
+  ['an ordering key with a space', { type: 'a', orderingKey: 'x y' }, ['/orderingKey']],
   ['tags that are a word', { type: 'a', tags: 'x' }, ['/tags']],
   ['one tag of several', { type: 'a', tags: ['ok', '', 5] }, ['/tags/1', '/tags/2']],
   ['seventeen tags', { type: 'a', tags: Array.from({ length: 17 }, (_, n) => `t${n}`) }, ['/tags']],

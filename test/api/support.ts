@@ -1,11 +1,24 @@
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { Queue } from '@app/queue';
+import type { Queue, Settlement } from '@app/queue';
 import request from 'supertest';
 import { createApi, type ApiOptions } from '../../apps/api/src/create-api.js';
 import { MemoryQueue } from '../../libs/queue/src/memory/memory-queue.js';
+import { openTestQueue, type TestQueue } from '../support/redis.js';
 
 const openApps = new Set<NestFastifyApplication>();
+const openStores = new Set<TestQueue>();
+
+/** What an API can be tested over: `describe.each(STORES)`. */
+export const STORES = ['memory', 'Redis'] as const;
+
+/** An API over a store of its own, on the Redis of all tests where it is Redis. */
+export async function startApiOver(store: (typeof STORES)[number]) {
+  if (store === 'memory') return startApi<Queue>(new MemoryQueue());
+  const opened = await openTestQueue();
+  openStores.add(opened);
+  return startApi(opened.queue);
+}
 
 /** An API that listens on a port of its own until the test ends (`closeApis`). */
 export async function startApi<Q extends Queue = MemoryQueue>(
@@ -28,6 +41,20 @@ export async function startApi<Q extends Queue = MemoryQueue>(
 export async function closeApis(): Promise<void> {
   await Promise.all([...openApps].map((app) => app.close()));
   openApps.clear();
+  await Promise.all([...openStores].map((store) => store.cleanup()));
+  openStores.clear();
+}
+
+/** Leases the next task of a queue and ends the attempt as given; answers its id. */
+export async function work(
+  queue: Queue,
+  name: string,
+  end: Pick<Settlement, 'action'> & Partial<Settlement> = { action: 'complete' },
+): Promise<string> {
+  const { tasks } = await queue.lease({ queue: name, workerId: 'w', max: 1, leaseMs: 30_000 });
+  const { id, leaseToken } = tasks[0]!;
+  await queue.settle([{ id, leaseToken, ...end } as Settlement]);
+  return id;
 }
 
 /** How many tasks there are, whatever their queue and state. */

@@ -1,18 +1,11 @@
 import type { Queue } from '@app/queue';
-import { closeApis, startApi } from './support.js';
+import { closeApis, startApi, startApiOver, STORES, work } from './support.js';
 
 afterEach(closeApis);
 
 const submit = async (queue: Queue, ...tasks: Parameters<Queue['enqueue']>[0]) => {
   const outcomes = await queue.enqueue(tasks);
   return outcomes.map((outcome) => (outcome.status === 'refused' ? '' : outcome.task.id));
-};
-
-/** Leases the oldest task and ends the attempt as given. */
-const work = async (queue: Queue, name: string, end: object) => {
-  const { tasks } = await queue.lease({ queue: name, workerId: 'w', max: 1, leaseMs: 30_000 });
-  const { id, leaseToken } = tasks[0]!;
-  await queue.settle([{ id, leaseToken, action: 'complete', ...end } as never]);
 };
 
 describe('getting a task', () => {
@@ -83,7 +76,7 @@ describe('getting a task', () => {
     const etag = headers['etag']!;
     const same = await http.get(`/v1/tasks/${id}`).set('If-None-Match', `"x", ${etag}`).expect(304);
     expect(same.text).toBe('');
-    await work(queue, 'default', {});
+    await work(queue, 'default');
     const changed = await http.get(`/v1/tasks/${id}`).set('If-None-Match', etag).expect(200);
     expect(changed.headers['etag']).not.toBe(etag);
   });
@@ -94,7 +87,7 @@ describe('getting a task', () => {
   ])('with %s %j answers when it has ended', async (query, headers) => {
     const { http, queue } = await startApi();
     const [id] = await submit(queue, { type: 'a' });
-    setTimeout(() => void work(queue, 'default', { result: '[1]' }), 20);
+    setTimeout(() => void work(queue, 'default', { action: 'complete', result: '[1]' }), 20);
     const { body } = await http.get(`/v1/tasks/${id}${query}`).set(headers).expect(200);
     expect(body).toMatchObject({ state: 'completed', result: [1] });
   });
@@ -201,7 +194,7 @@ describe('cancelling and retrying', () => {
     const [id] = await submit(queue, { type: 'a' });
     const retry = await http.post(`/v1/tasks/${id}/retry`).expect(409);
     expect(retry.body).toMatchObject({ code: 'wrong-state', state: 'pending', taskId: id });
-    await work(queue, 'default', {});
+    await work(queue, 'default');
     expect((await http.post(`/v1/tasks/${id}/cancel`).expect(409)).body.state).toBe('completed');
     await http.post('/v1/tasks/default~nope/cancel').expect(404);
     await http.post('/v1/tasks/default~nope/retry').expect(404);
@@ -213,5 +206,113 @@ describe('cancelling and retrying', () => {
     const { body } = await http.post(`/v1/tasks/${id}/cancel`).send({ reason: 'x' }).expect(422);
     expect(body.errors).toEqual([{ pointer: '/reason', detail: 'is not a known field' }]);
     expect((await queue.get([id!]))[0]?.state).toBe('pending');
+  });
+});
+
+describe.each(STORES)('over %s', (store) => {
+  describe('changing a task', () => {
+    test('gives a pending one another priority, as often as one likes', async () => {
+      const { http, queue } = await startApiOver(store);
+      const [id] = await submit(queue, { type: 'a' });
+      for (let round = 0; round < 2; round++) {
+        const { body } = await http.patch(`/v1/tasks/${id}`).send({ priority: 'critical' }).expect(200);
+        expect(body).toMatchObject({ id, state: 'pending', priority: 6, priorityName: 'critical' });
+      }
+      await submit(queue, { type: 'b', priority: 5 });
+      expect(await work(queue, 'default')).toBe(id);
+    });
+
+    test('moves a scheduled one to another time, and one that has passed makes it pending', async () => {
+      const { http, queue } = await startApiOver(store);
+      const [id] = await submit(queue, { type: 'a', delayMs: 60_000 });
+      const runAt = '2099-01-01T00:00:00.000Z';
+      const later = await http.patch(`/v1/tasks/${id}`).send({ runAt, priority: 2 }).expect(200);
+      expect(later.body).toMatchObject({ state: 'scheduled', runAt, priorityName: 'low' });
+      const sooner = await http.patch(`/v1/tasks/${id}`).send({ delay: '2h' }).expect(200);
+      expect(sooner.body.state).toBe('scheduled');
+      expect(Date.parse(sooner.body.runAt)).toBeLessThan(Date.parse(runAt));
+      const now = await http.patch(`/v1/tasks/${id}`).send({ runAt: '2001-01-01T00:00:00Z' }).expect(200);
+      expect(now.body.state).toBe('pending');
+      expect(now.body).not.toHaveProperty('runAt');
+    });
+
+    test.each<[string, unknown, string[]]>([
+      ['nothing to change', {}, ['']],
+      ['an unknown field', { payload: 1 }, ['/payload', '']],
+      ['faults in both fields', { priority: 'urgent', delay: '1w' }, ['/priority', '/delay']],
+      ['delay and runAt', { delay: 1, runAt: '2099-01-01T00:00:00Z' }, ['/runAt']],
+      ['a list', [], ['']],
+    ])('with %s is refused and changes nothing', async (_, change, pointers) => {
+      const { http, queue } = await startApiOver(store);
+      const [id] = await submit(queue, { type: 'a', delayMs: 60_000 });
+      const before = await queue.get([id!]);
+      const { body } = await http
+        .patch(`/v1/tasks/${id}`)
+        .send(change as object)
+        .expect(422);
+      for (const { pointer } of body.errors) expect(pointers).toContain(pointer);
+      expect(body.errors[0].pointer).toBe(pointers[0]);
+      expect(await queue.get([id!])).toEqual(before);
+    });
+
+    test('is refused in a state that does not allow it, and for what does not exist', async () => {
+      const { http, queue } = await startApiOver(store);
+      const [id] = await submit(queue, { type: 'a' });
+      const pending = await http.patch(`/v1/tasks/${id}`).send({ delay: '1h', priority: 6 }).expect(409);
+      expect(pending.body).toMatchObject({ code: 'wrong-state', state: 'pending', taskId: id });
+      expect((await queue.get([id!]))[0]).toMatchObject({ state: 'pending', priority: 3 });
+      await work(queue, 'default');
+      const ended = await http.patch(`/v1/tasks/${id}`).send({ priority: 6 }).expect(409);
+      expect(ended.body.state).toBe('completed');
+      await http.patch('/v1/tasks/default~nope').send({ priority: 6 }).expect(404);
+      await http.patch('/v1/tasks/nope').send({ priority: 6 }).expect(422);
+      await http.patch(`/v1/tasks/${id}`).expect(400);
+    });
+  });
+
+  describe('promoting a task', () => {
+    test('makes a scheduled one pending, as often as one likes', async () => {
+      const { http, queue } = await startApiOver(store);
+      const [id] = await submit(queue, { type: 'a', delayMs: 60_000 });
+      for (let round = 0; round < 2; round++) {
+        const { body } = await http.post(`/v1/tasks/${id}/promote`).expect(200);
+        expect(body).toMatchObject({ id, state: 'pending' });
+      }
+      expect(await work(queue, 'default')).toBe(id);
+      expect((await http.post(`/v1/tasks/${id}/promote`).expect(409)).body.state).toBe('completed');
+      await http.post('/v1/tasks/default~nope/promote').expect(404);
+      await http.post(`/v1/tasks/${id}/promote`).send({ now: true }).expect(422);
+    });
+  });
+
+  describe('removing a task', () => {
+    test('forgets one that has ended', async () => {
+      const { http, queue } = await startApiOver(store);
+      const [id] = await submit(queue, { type: 'a' });
+      const refused = await http.delete(`/v1/tasks/${id}`).expect(409);
+      expect(refused.body).toMatchObject({ code: 'wrong-state', state: 'pending', taskId: id });
+      await work(queue, 'default');
+      await http.delete(`/v1/tasks/${id}`).send({ force: true }).expect(422);
+      await http.get(`/v1/tasks/${id}`).expect(200);
+      expect((await http.delete(`/v1/tasks/${id}`).expect(204)).text).toBe('');
+      await http.get(`/v1/tasks/${id}`).expect(404);
+      await http.delete(`/v1/tasks/${id}`).expect(404);
+      expect((await http.get('/v1/tasks?queue=default').expect(200)).body.items).toEqual([]);
+    });
+  });
+
+  test('of the tasks with one ordering key one runs at a time', async () => {
+    const { http, queue } = await startApiOver(store);
+    for (const id of ['one', 'two']) {
+      const task = { type: 'a', queue: 'q', id, orderingKey: 'account-7' };
+      expect((await http.post('/v1/tasks').send(task).expect(202)).body.orderingKey).toBe('account-7');
+    }
+    const lease = () => queue.lease({ queue: 'q', workerId: 'w', max: 10, leaseMs: 30_000 });
+    const [first, ...others] = (await lease()).tasks;
+    expect([first?.id, others]).toEqual(['q~one', []]);
+    expect((await lease()).tasks).toEqual([]);
+    await queue.settle([{ id: 'q~one', leaseToken: first!.leaseToken, action: 'complete' }]);
+    expect((await lease()).tasks.map(({ id }) => id)).toEqual(['q~two']);
+    expect((await http.get('/v1/tasks/q~two').expect(200)).body.orderingKey).toBe('account-7');
   });
 });

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, getSchemaPath, type ApiResponseOptions } from '@nestjs/swagger';
-import { Problem, PROBLEMS, type ProblemCode } from './problem.js';
+import { Problem, PROBLEMS, type ProblemCode, type ProblemFacts } from './problem.js';
 import { ProblemView } from './problem.view.js';
 
 /** Documents the problems an operation can answer with, by their codes, beside those any operation can. */
@@ -36,17 +36,21 @@ function responseOf(status: number, codes: readonly ProblemCode[]): ApiResponseO
 
 const HEADERS: Readonly<Record<number, ApiResponseOptions['headers']>> = {
   401: { 'WWW-Authenticate': { description: 'The scheme.', schema: { type: 'string' } } },
+  429: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } },
   503: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } },
 };
 
 function exampleOf(code: ProblemCode): object {
-  const errors = [{ pointer: '/retry/maxAttempts', detail: 'must be an integer from 1 to 1000' }];
-  const facts =
-    code === 'invalid-request'
-      ? { detail: 'retry/maxAttempts must be an integer from 1 to 1000.', errors }
-      : {};
   // By way of JSON, so that fields without a value are absent as in an answer.
   return JSON.parse(
-    JSON.stringify(new Problem(code, facts).body('0b0e2a52-8c4f-4b43-9d44-6f5a3c1f7e55')),
+    JSON.stringify(new Problem(code, EXAMPLES[code]).body('0b0e2a52-8c4f-4b43-9d44-6f5a3c1f7e55')),
   ) as object;
 }
+
+const EXAMPLES: Partial<Record<ProblemCode, ProblemFacts>> = {
+  'invalid-request': {
+    detail: 'retry/maxAttempts must be an integer from 1 to 1000.',
+    errors: [{ pointer: '/retry/maxAttempts', detail: 'must be an integer from 1 to 1000' }],
+  },
+  'backlog-full': { retryAfterMs: 2_000 },
+};

@@ -33,23 +33,31 @@ export function NestedField(type: new () => object, options: FieldOptions): Prop
 
 /** Two fields of which only one may be given; put on one of them. */
 export function Excludes(other: string): PropertyDecorator {
-  return (target, key) => {
-    const says = rule(`must not be given together with ${other}`, {}, () => false);
-    ValidateBy(
-      {
-        name: 'excludes',
-        validator: {
-          validate: (_, args) => (args?.object as Record<string, unknown> | undefined)?.[other] === undefined,
-        },
-      },
-      { context: says, message: 'excludes another field' },
-    )(target, key as string);
-  };
+  return dependsOn(other, `must not be given together with ${other}`, (value) => value === undefined);
+}
+
+/** A field that means something only where another one has this value. */
+export function OnlyWith(other: string, wanted: string): PropertyDecorator {
+  return dependsOn(other, `must not be given unless ${other} is ${wanted}`, (value) => value === wanted);
 }
 
 /** The DTO class that a field's value is an instance of. */
 export function nestedTypeOf(type: new () => object, key: string): (new () => object) | undefined {
   return nestedTypes.get(type.prototype as object)?.get(key);
+}
+
+function dependsOn(other: string, detail: string, allows: (value: unknown) => boolean): PropertyDecorator {
+  return (target, key) => {
+    ValidateBy(
+      {
+        name: 'dependsOn',
+        validator: {
+          validate: (_, args) => allows((args?.object as Record<string, unknown> | undefined)?.[other]),
+        },
+      },
+      { context: rule(detail, {}, () => false), message: 'depends on another field' },
+    )(target, key as string);
+  };
 }
 
 const nestedTypes = new WeakMap<object, Map<string, new () => object>>();

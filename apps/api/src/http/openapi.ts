@@ -13,7 +13,7 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .addServer('/', 'Where this document came from')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A key of FAIRLANE_API_KEYS.' })
     .addTag('tasks', 'Submit tasks, follow them, operate on them.')
-    .addTag('queues', 'What waits where.')
+    .addTag('queues', 'What waits where, and what holds for it.')
     .addTag('stats', 'Sums over everything.')
     .addTag('health', 'For orchestrators and load balancers.')
     .addTag('metrics', 'For Prometheus.')
@@ -42,4 +42,5 @@ const DESCRIPTION = `A task-queue service over Redis: post tasks, workers execut
 - Times are RFC 3339 in UTC. Lengths of time in requests are integer milliseconds or strings such as "500ms", "30s", "5m", "24h", "7d"; in answers they are integer milliseconds and their names end in \`Ms\`.
 - Unknown fields are refused by name. JSON is nested at most 64 levels deep, and numbers must be exact as IEEE 754 doubles; send larger integers as strings.
 - Errors are problem documents (RFC 9457). \`type\` and \`code\` are stable. 400: the request cannot be read (syntax, depth, forbidden keys). 422: it can be read, and \`errors\` lists everything that is wrong in it. Beside what each operation names, any request can be answered 404 or 405 (no such resource or method), 408 (it did not arrive in time), 414 or 431 (URL or headers too large).
+- 429 means that a limit which an operator set is reached: the same request may pass after \`Retry-After\` seconds, or \`retryAfterMs\` in the answer.
 - 503 means that the store did not answer in time or is full. Whether a request took effect is then unknown: repeat it after \`Retry-After\` seconds with the same \`id\` or \`Idempotency-Key\`.`;

@@ -69,7 +69,7 @@ const DISCONNECT_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'ERR_STREAM
 export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
   void reply
     .code(problem.status)
-    .headers(problem.facts.headers ?? {})
+    .headers(problem.headers)
     .type('application/problem+json')
     .send(JSON.stringify(problem.body(requestId)));
 }

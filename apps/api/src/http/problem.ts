@@ -13,6 +13,8 @@ export interface ProblemFacts {
   errors?: readonly object[];
   taskId?: string;
   state?: string;
+  /** When it makes sense to try again; sent in the header `Retry-After` too. */
+  retryAfterMs?: number;
   /** Sent with the answer. */
   headers?: Readonly<Record<string, string>>;
 }
@@ -27,6 +29,7 @@ export interface ProblemBody {
   requestId?: string;
   taskId?: string;
   state?: string;
+  retryAfterMs?: number;
   errors?: readonly object[];
 }
 
@@ -46,8 +49,14 @@ export class Problem extends Error {
     return PROBLEMS[this.code].status;
   }
 
+  get headers(): Readonly<Record<string, string>> {
+    const { retryAfterMs, headers } = this.facts;
+    if (retryAfterMs === undefined) return { ...headers };
+    return { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1_000))), ...headers };
+  }
+
   body(requestId?: string): ProblemBody {
-    const { detail, errors, taskId, state } = this.facts;
+    const { detail, errors, taskId, state, retryAfterMs } = this.facts;
     const { title, status } = PROBLEMS[this.code];
     return {
       type: problemType(this.code),
@@ -58,6 +67,7 @@ export class Problem extends Error {
       requestId,
       taskId,
       state,
+      retryAfterMs,
       errors,
     };
   }
@@ -65,14 +75,14 @@ export class Problem extends Error {
 
 /** The port's errors as problems. What a store says about itself is not for the public. */
 export function problemOf(error: QueueError): Problem {
-  const { message, pointer, taskId, state } = error.data;
+  const { message, pointer, taskId, state, retryAfterMs } = error.data;
   if (error.kind === 'unavailable' || error.kind === 'full') {
     return new Problem(error.code, { headers: { 'retry-after': retryAfterSeconds() } });
   }
   if (error.kind === 'internal') return new Problem('internal');
   const detail = message;
   const errors = pointer === undefined ? undefined : [{ pointer, detail: message ?? error.message }];
-  return new Problem(error.code, { detail, errors, taskId, state });
+  return new Problem(error.code, { detail, errors, taskId, state, retryAfterMs });
 }
 
 /** Spread over three seconds, so that clients turned away together do not come back together. */
@@ -91,6 +101,7 @@ const STATUS_OF_KIND: Record<ErrorKind, number> = {
   gone: 410,
   conflict: 409,
   mismatch: 422,
+  limited: 429,
   full: 503,
   unavailable: 503,
   internal: 500,

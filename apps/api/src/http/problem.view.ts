@@ -48,6 +48,13 @@ export class ProblemView {
   @ApiPropertyOptional({ description: 'The state that did not allow the request.', enum: TASK_STATES })
   state?: string;
 
+  @ApiPropertyOptional({
+    description: 'When it makes sense to try again, in milliseconds.',
+    type: 'integer',
+    example: 2000,
+  })
+  retryAfterMs?: number;
+
   @ApiPropertyOptional({ description: 'Everything that is wrong with the request.', type: [FaultView] })
   errors?: FaultView[];
 }

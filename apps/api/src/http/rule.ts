@@ -10,6 +10,9 @@ export type Schema = Exclude<
   { $ref: string }
 >;
 
+/** What is wrong with a field that nobody asked for. */
+export const UNKNOWN_FIELD = 'is not a known field';
+
 /** What a value must be: in words, as a check that finds every fault, and as a schema. */
 export interface Rule {
   schema: Schema;
@@ -138,6 +141,33 @@ export function mapOf(key: Rule, entry: Rule, maxProperties: number): Rule {
         ...under(property, entry.faults(held)),
       ]);
     },
+  };
+}
+
+/** An object that may have these keys and no others; every value keeps one rule. */
+export function someOf(keys: readonly string[], entry: Rule): Rule {
+  return {
+    schema: {
+      type: 'object',
+      properties: Object.fromEntries(keys.map((key) => [key, entry.schema])),
+      additionalProperties: false,
+    },
+    faults(value) {
+      if (!isObject(value)) return [{ pointer: '', detail: 'must be an object' }];
+      return Object.entries(value).flatMap(([key, held]) =>
+        under(key, keys.includes(key) ? entry.faults(held) : [{ pointer: '', detail: UNKNOWN_FIELD }]),
+      );
+    },
+  };
+}
+
+export function orNull(one: Rule): Rule {
+  return {
+    schema: { oneOf: [one.schema, { type: 'null' }] },
+    faults: (value) =>
+      value === null
+        ? []
+        : one.faults(value).map((fault) => ({ ...fault, detail: `${fault.detail}; or null` })),
   };
 }
 

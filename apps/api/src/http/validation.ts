@@ -3,7 +3,7 @@ import { getMetadataStorage, validateSync, type ValidationError } from 'class-va
 import { nestedTypeOf } from './field.js';
 import { pointerTo } from './json-pointer.js';
 import { Problem, type Fault } from './problem.js';
-import { isObject, type Rule } from './rule.js';
+import { isObject, UNKNOWN_FIELD, type Rule } from './rule.js';
 
 /** Checks every body and query whose parameter is typed with a DTO class. */
 @Injectable()
@@ -50,7 +50,6 @@ export function invalid(faults: readonly Fault[]): Problem {
 }
 
 const FAULTS_SHOWN = 100;
-const UNKNOWN_FIELD = 'is not a known field';
 
 function checkQuery<T extends object>(dto: new () => T, query: Record<string, unknown>): T {
   const { value, faults } = check(dto, withNumbers(dto, query));

@@ -1,39 +1,25 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import {
-  LOWEST_PRIORITY,
-  MINUTE_EVENTS,
-  PRIORITY_NAMES,
-  TASK_STATES,
-  type MinuteCounts,
-  type Priority,
-  type QueueOverview,
-  type StateCounts,
-} from '@app/queue';
-
-const count = { type: 'integer', minimum: 0 } as const;
-
-/** Schema of the counts by state. */
-export const stateCountsSchema = {
-  type: 'object' as const,
-  properties: Object.fromEntries(TASK_STATES.map((state) => [state, count])),
-  required: [...TASK_STATES],
-  additionalProperties: false,
-  example: Object.fromEntries(TASK_STATES.map((state) => [state, state === 'pending' ? 12 : 0])),
-};
-
-const minuteSchema = {
-  type: 'object' as const,
-  properties: {
-    at: { type: 'string', format: 'date-time' },
-    ...Object.fromEntries(MINUTE_EVENTS.map((event) => [event, count])),
-  },
-  required: ['at', ...MINUTE_EVENTS],
-};
+import type { QueueOverview, QueueSettings, StateCounts } from '@app/queue';
+import { QueueSettingsView, viewQueueSettings } from './queue-settings.view.js';
+import { stateCountsSchema } from './state-counts.js';
 
 /** A queue in a list. */
 export class QueueSummaryView {
   @ApiProperty({ description: 'Its name.', example: 'emails' })
   queue!: string;
+
+  @ApiProperty({ description: 'Nothing starts until it is resumed.', example: false })
+  paused!: boolean;
+
+  @ApiProperty({ description: 'Nothing new is accepted until it is resumed.', example: false })
+  draining!: boolean;
+
+  @ApiProperty({
+    description: 'How many tasks wait: scheduled, pending and retrying.',
+    type: 'integer',
+    example: 12,
+  })
+  backlog!: number;
 
   @ApiProperty({ ...stateCountsSchema, description: 'How many tasks are in each state.' })
   states!: StateCounts;
@@ -44,6 +30,13 @@ export class QueueSummaryView {
     example: 1500,
   })
   oldestPendingAgeMs?: number;
+
+  @ApiPropertyOptional({
+    description: 'Milliseconds until the next scheduled or retrying task is due; negative when overdue.',
+    type: 'integer',
+    example: 30000,
+  })
+  nextDueInMs?: number;
 }
 
 /** A page of queues. */
@@ -60,53 +53,17 @@ export class QueuePageView {
   nextCursor!: string | null;
 }
 
-/** A queue in full. */
+/** A queue and what was set for it. */
 export class QueueView extends QueueSummaryView {
-  @ApiProperty({
-    description: 'States of the tasks of each priority.',
-    type: 'object',
-    properties: Object.fromEntries(PRIORITY_NAMES.map((name) => [name, stateCountsSchema])),
-    required: [...PRIORITY_NAMES],
-  })
-  priorities!: Record<string, StateCounts>;
-
-  @ApiProperty({
-    description: 'States of the tasks of the types with the most tasks, at most 100.',
-    type: 'object',
-    additionalProperties: stateCountsSchema,
-  })
-  types!: Record<string, StateCounts>;
-
-  @ApiPropertyOptional({
-    description: 'Milliseconds until the next scheduled or retrying task is due; negative when overdue.',
-    type: 'integer',
-    example: 30000,
-  })
-  nextDueInMs?: number;
-
-  @ApiProperty({
-    description: 'What happened in the last whole minutes, newest first, at most 60.',
-    type: 'array',
-    items: minuteSchema,
-  })
-  minutes!: (Omit<MinuteCounts, 'at'> & { at: string })[];
+  @ApiProperty({ description: 'What was set. What is absent has its default.', type: QueueSettingsView })
+  settings!: QueueSettingsView;
 }
 
-export function viewSummary({ queue, states, oldestPendingAgeMs }: QueueOverview): QueueSummaryView {
-  return { queue, states, oldestPendingAgeMs };
+export function viewSummary(overview: QueueOverview): QueueSummaryView {
+  const { queue, paused, draining, backlog, states, oldestPendingAgeMs, nextDueInMs } = overview;
+  return { queue, paused, draining, backlog, states, oldestPendingAgeMs, nextDueInMs };
 }
 
-export function viewQueue(overview: QueueOverview): QueueView {
-  const { priorities, types, nextDueInMs, minutes } = overview;
-  const named = PRIORITY_NAMES.map((name, index) => [
-    name,
-    priorities[(LOWEST_PRIORITY + index) as Priority],
-  ]);
-  return {
-    ...viewSummary(overview),
-    priorities: Object.fromEntries(named) as Record<string, StateCounts>,
-    types,
-    nextDueInMs,
-    minutes: minutes.map((minute) => ({ ...minute, at: new Date(minute.at).toISOString() })),
-  };
+export function viewQueue(overview: QueueOverview, settings: QueueSettings): QueueView {
+  return { ...viewSummary(overview), settings: viewQueueSettings(settings) };
 }

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { StateCounts } from '@app/queue';
-import { stateCountsSchema } from '../queues/queue.view.js';
+import { stateCountsSchema } from '../queues/state-counts.js';
 
 /** Counts over all queues. */
 export class StatsView {

@@ -82,6 +82,7 @@ As \`${NDJSON}\` any number of tasks can be sent, one per line and each on its o
     'malformed-body',
     'malformed-header',
     'id-conflict',
+    'queue-draining',
     'task-gone',
     'payload-too-large',
     'unsupported-media-type',
@@ -89,6 +90,7 @@ As \`${NDJSON}\` any number of tasks can be sent, one per line and each on its o
     'invalid-request',
     'batch-spans-queues',
     'idempotency-mismatch',
+    'backlog-full',
     'store-full',
   )
   async submitBatch(
@@ -166,13 +168,20 @@ function batchRefusal(
   first: QueueError,
 ): Problem {
   const errors = outcomes.flatMap((outcome, index) => {
-    if (outcome.status !== 'refused') return [];
+    if (outcome.status !== 'refused' || NO_TASKS_FAULT.has(outcome.error.code)) return [];
     const { code, message, data } = outcome.error;
     if (code === 'id-conflict' && !data.taskId?.endsWith(`~${tasks[index]?.key}`)) return [];
     return [{ pointer: `/tasks/${index}`, detail: message, code }];
   });
-  return new Problem(first.code, { ...problemOf(first).facts, detail: 'Nothing was stored.', errors });
+  return new Problem(first.code, {
+    ...problemOf(first).facts,
+    detail: 'Nothing was stored.',
+    errors: errors.length > 0 ? errors : undefined,
+  });
 }
+
+/** About the queue or a tenant: no task of the request could have been sent otherwise. */
+const NO_TASKS_FAULT: ReadonlySet<ProblemCode> = new Set(['backlog-full', 'queue-draining']);
 
 /** Where each task was on its own and none could be stored, the request as a whole has failed. */
 function nothingStored(outcomes: readonly SubmitOutcomeView[]): Problem {
@@ -188,7 +197,9 @@ function nothingStored(outcomes: readonly SubmitOutcomeView[]): Problem {
   // Whether a store that did not answer has stored anything is not known.
   const isUnknown = PROBLEMS[code].status === 503;
   const headers: Record<string, string> = isUnknown ? { 'retry-after': retryAfterSeconds() } : {};
-  return new Problem(code, { detail: isUnknown ? undefined : 'Nothing was stored.', errors, headers });
+  const { retryAfterMs } = problems[0] ?? {};
+  const detail = isUnknown ? undefined : 'Nothing was stored.';
+  return new Problem(code, { detail, errors, retryAfterMs, headers });
 }
 
 function view(items: SubmitOutcomeView[]): TaskBatchView {

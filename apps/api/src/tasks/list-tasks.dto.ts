@@ -4,21 +4,8 @@ import { Field } from '../http/field.js';
 import * as is from '../http/rule.js';
 import { TaskView } from './task.view.js';
 
-/** Which tasks to list. */
-export class ListTasksDto {
-  @Field(is.name('queue'), {
-    description:
-      'Only of this queue. Default: of all queues, one queue after the other in the order of their names.',
-    example: 'emails',
-  })
-  queue?: string;
-
-  @Field(is.choice(TASK_STATES), {
-    description: 'Only in this state. `failed` is the dead-letter queue.',
-    example: 'failed',
-  })
-  state?: TaskState;
-
+/** Which tasks of a list to show, and how. */
+export class PageTasksDto {
   @Field(is.name('type'), { description: 'Only of this type.', example: 'email.send' })
   type?: string;
 
@@ -47,6 +34,22 @@ export class ListTasksDto {
     example: 'basic',
   })
   view?: 'basic' | 'full';
+}
+
+/** Which tasks to list. */
+export class ListTasksDto extends PageTasksDto {
+  @Field(is.name('queue'), {
+    description:
+      'Only of this queue. Default: of all queues, one queue after the other in the order of their names.',
+    example: 'emails',
+  })
+  queue?: string;
+
+  @Field(is.choice(TASK_STATES), {
+    description: 'Only in this state. `failed` is the dead-letter queue.',
+    example: 'failed',
+  })
+  state?: TaskState;
 }
 
 /** A page of tasks. */

@@ -1,14 +1,36 @@
-import { LIMITS, NAME_PATTERNS, QueueError, type Inspector, type ListQuery, type TaskPage } from '@app/queue';
+import {
+  LIMITS,
+  NAME_PATTERNS,
+  QueueError,
+  type Inspector,
+  type ListQuery,
+  type QueueName,
+  type TaskPage,
+} from '@app/queue';
 import { isObject } from '../http/rule.js';
+import type { ListTasksDto, TaskPageView } from './list-tasks.dto.js';
+import { viewTask } from './task.view.js';
+
+/** Reads a page as the query wants it, and shows it. */
+export async function showPage(
+  { order = 'newest', limit = LIST_LIMIT_DEFAULT, view = 'basic', ...filters }: ListTasksDto,
+  read: (query: AnyQueueQuery) => Promise<TaskPage>,
+): Promise<TaskPageView> {
+  const full = view === 'full';
+  const { items, nextCursor = null } = await read({ ...filters, order, limit, full });
+  return { items: items.map((task) => viewTask(task, full)), nextCursor };
+}
+
+type AnyQueueQuery = Omit<ListQuery, 'queue'> & { queue?: QueueName };
+
+/** Default number of tasks of a page. */
+const LIST_LIMIT_DEFAULT = Math.min(50, LIMITS.listLimitMax);
 
 /** Port calls for one page over many queues: filters may find little in each. */
 const CALLS_MAX = 20;
 
 /** Lists one queue, or where none is named all of them in the order of their names, in bounded steps. */
-export async function listTasks(
-  inspector: Inspector,
-  query: Omit<ListQuery, 'queue'> & { queue?: string },
-): Promise<TaskPage> {
+export async function listTasks(inspector: Inspector, query: AnyQueueQuery): Promise<TaskPage> {
   const { queue } = query;
   return queue === undefined ? listAllQueues(inspector, query) : inspector.list({ ...query, queue });
 }
@@ -55,6 +77,3 @@ function decode(text: string): Place {
   }
   throw new QueueError('invalid-cursor', { pointer: '/cursor' });
 }
-
-/** Default number of tasks of a page. */
-export const LIST_LIMIT_DEFAULT = Math.min(50, LIMITS.listLimitMax);

@@ -10,6 +10,12 @@ import { Excludes, Field, NestedField } from '../http/field.js';
 import { Problem } from '../http/problem.js';
 import * as is from '../http/rule.js';
 
+/** A priority by number or name. `parsePriority` gives the number. */
+export const priorityRule = is.either(
+  `must be an integer from 1 to 6 or one of ${PRIORITY_NAMES.join(', ')}`,
+  [is.integer(1, 6), is.choice(PRIORITY_NAMES)],
+);
+
 const retryDelay = is.duration(0, LIMITS.retryDelayMsMax);
 
 /** How often and when a task whose handler failed is tried again. */
@@ -70,13 +76,11 @@ export class SubmitTaskDto {
   })
   queue?: string;
 
-  @Field(
-    is.either(`must be an integer from 1 to 6 or one of ${PRIORITY_NAMES.join(', ')}`, [
-      is.integer(1, 6),
-      is.choice(PRIORITY_NAMES),
-    ]),
-    { description: '1 (very_low) to 6 (critical); higher starts first.', default: 3, example: 'high' },
-  )
+  @Field(priorityRule, {
+    description: '1 (very_low) to 6 (critical); higher starts first.',
+    default: 3,
+    example: 'high',
+  })
   priority?: number | string;
 
   @Field(is.name('tenant'), {
@@ -117,6 +121,13 @@ export class SubmitTaskDto {
       "When a failed attempt is tried again. Default: the worker's for the type, else as given here.",
   })
   retry?: RetryDto;
+
+  @Field(is.name('key'), {
+    description:
+      'Of the tasks with the same orderingKey and tenant one runs at a time, to its end, retries included; they start in the order in which they became pending within their priority.',
+    example: 'account-7',
+  })
+  orderingKey?: string;
 
   @Field(is.listOf(is.name('tag'), 0, LIMITS.tagsMax), {
     description: 'Words to find the task by.',
@@ -164,6 +175,7 @@ export function toNewTask(dto: SubmitTaskDto, idempotency?: NewTask['idempotency
     ttlMs: is.readDurationMs(dto.ttl),
     timeoutMs: is.readDurationMs(dto.timeout),
     retry: dto.retry && toRetryPolicy(dto.retry),
+    orderingKey: dto.orderingKey,
     tags: dto.tags,
     metadata: dto.metadata,
     idempotency,

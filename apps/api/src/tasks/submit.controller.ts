@@ -53,6 +53,7 @@ export class SubmitController {
           delay: '5m',
           ttl: '1h',
           timeout: '30s',
+          orderingKey: 'account-7',
           retry: { maxAttempts: 5, backoff: 'exponential', delay: '2s', maxDelay: '10m', jitter: 'full' },
           tags: ['newsletter'],
           metadata: { source: 'signup' },
@@ -67,12 +68,14 @@ export class SubmitController {
     'malformed-body',
     'malformed-header',
     'id-conflict',
+    'queue-draining',
     'task-gone',
     'payload-too-large',
     'unsupported-media-type',
     'request-timeout',
     'invalid-request',
     'idempotency-mismatch',
+    'backlog-full',
     'store-full',
   )
   async submit(

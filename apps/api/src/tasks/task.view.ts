@@ -165,6 +165,12 @@ export class TaskView {
   })
   timeoutMs?: number;
 
+  @ApiPropertyOptional({
+    description: 'Of its tenant’s tasks with this key one runs at a time.',
+    example: 'account-7',
+  })
+  orderingKey?: string;
+
   @ApiProperty({ ...time, description: 'When it was accepted.' })
   createdAt!: string;
 
@@ -212,6 +218,7 @@ export function viewTask(task: Task, full = true): TaskView {
     metadata: task.metadata,
     retry: task.retry && viewRetry(task.retry),
     timeoutMs: task.timeoutMs,
+    orderingKey: task.orderingKey,
     createdAt: new Date(task.createdAt).toISOString(),
     runAt: viewTime(task.dueAt),
     expiresAt: viewTime(task.expiresAt),

@@ -1,6 +1,27 @@
 import { createHash } from 'node:crypto';
-import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Res,
+} from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import { QueueError, type Inspector, type OperateOutcome, type Operator, type Task } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
@@ -9,9 +30,10 @@ import { Problem } from '../http/problem.js';
 import { refuseFields } from '../http/validation.js';
 import { applyPreference, preferredWaitSeconds } from '../http/wait.js';
 import { INSPECTOR, OPERATOR } from '../ports.module.js';
+import { ChangeTaskDto, toTaskChange } from './change-task.dto.js';
 import { GetTaskDto, LogsView } from './get-task.dto.js';
 import { ListTasksDto, TaskPageView } from './list-tasks.dto.js';
-import { LIST_LIMIT_DEFAULT, listTasks } from './list-tasks.js';
+import { listTasks, showPage } from './list-tasks.js';
 import { TaskView, viewTask } from './task.view.js';
 
 const idParam = {
@@ -41,11 +63,8 @@ export class TasksController {
   })
   @ApiResponse({ status: 200, type: TaskPageView, description: 'A page.' })
   @ApiProblems('invalid-request', 'invalid-cursor')
-  async list(@Query() query: ListTasksDto): Promise<TaskPageView> {
-    const { order = 'newest', limit = LIST_LIMIT_DEFAULT, view = 'basic', ...filters } = query;
-    const full = view === 'full';
-    const page = await listTasks(this.inspector, { ...filters, order, limit, full });
-    return { items: page.items.map((task) => viewTask(task, full)), nextCursor: page.nextCursor ?? null };
+  list(@Query() query: ListTasksDto): Promise<TaskPageView> {
+    return showPage(query, (page) => listTasks(this.inspector, page));
   }
 
   @Get(':id')
@@ -159,6 +178,89 @@ export class TasksController {
   async retry(@Param('id') id: string, @Body() body: unknown): Promise<TaskView> {
     refuseFields(body);
     return taskOf((await this.operator.retry([id]))[0], id);
+  }
+
+  @Patch(':id')
+  @ApiOperation({
+    operationId: 'changeTask',
+    summary: 'Change a task that waits',
+    description:
+      'A pending task with another priority goes to the tail of its new lane. `delay` and `runAt` are for tasks that are scheduled or retrying; a moment that has passed makes them pending at once.',
+  })
+  @ApiParam(idParam)
+  @ApiBody({
+    type: ChangeTaskDto,
+    examples: {
+      priority: { summary: 'More urgent', value: { priority: 'critical' } },
+      later: { summary: 'Later, and less urgent', value: { priority: 'low', delay: '1h' } },
+    },
+  })
+  @ApiResponse({ status: 200, type: TaskView, description: 'The task.' })
+  @ApiProblems(
+    'malformed-body',
+    'task-not-found',
+    'wrong-state',
+    'payload-too-large',
+    'unsupported-media-type',
+    'request-timeout',
+    'invalid-request',
+    'invalid-task-id',
+  )
+  async change(@Param('id') id: string, @Body() body: ChangeTaskDto): Promise<TaskView> {
+    return taskOf((await this.operator.update([toTaskChange(id, body)]))[0], id);
+  }
+
+  @Post(':id/promote')
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'promoteTask',
+    summary: 'Run a task now',
+    description:
+      'Makes a scheduled or retrying task pending at once. Promoting a pending task changes nothing.',
+  })
+  @ApiParam(idParam)
+  @ApiResponse({ status: 200, type: TaskView, description: 'The task.' })
+  @ApiProblems(
+    'malformed-body',
+    'task-not-found',
+    'wrong-state',
+    'unsupported-media-type',
+    'request-timeout',
+    'invalid-request',
+    'invalid-task-id',
+  )
+  async promote(@Param('id') id: string, @Body() body: unknown): Promise<TaskView> {
+    refuseFields(body);
+    const [outcome] = await this.operator.update([{ id, runAtMs: 0 }]);
+    if (outcome?.status === 'refused' && outcome.error.data.state === 'pending') {
+      const [task] = await this.inspector.get([id]);
+      if (task) return viewTask(task);
+    }
+    return taskOf(outcome, id);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'removeTask',
+    summary: 'Remove a finished task',
+    description:
+      'With all that is known of it, before retention would. One that waits or runs must be cancelled first.',
+  })
+  @ApiParam(idParam)
+  @ApiResponse({ status: 204, description: 'It is removed.' })
+  @ApiProblems(
+    'malformed-body',
+    'task-not-found',
+    'wrong-state',
+    'unsupported-media-type',
+    'request-timeout',
+    'invalid-request',
+    'invalid-task-id',
+  )
+  async remove(@Param('id') id: string, @Body() body: unknown): Promise<void> {
+    refuseFields(body);
+    taskOf((await this.operator.remove([id]))[0], id);
   }
 
   private async find(id: string, waitSeconds: number, reply: FastifyReply): Promise<Task | undefined> {
