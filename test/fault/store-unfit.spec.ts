@@ -35,14 +35,14 @@ test('a process does not start on a store that may evict tasks', async () => {
   await admin.config('SET', 'maxmemory-policy', 'noeviction');
 }, 30_000);
 
-test('a process does not touch data that is newer than it', async () => {
-  await admin.set('fairlane:version', '99');
-  const older = createRedisQueue({ address: { url: redis.url } });
-  await expect(older.open()).rejects.toMatchObject({
-    code: 'store-unsuitable',
-    message: /upgrade this process/,
-  });
-  await admin.set('fairlane:version', '1');
+test.each([
+  ['newer than it', '99', /upgrade this process/],
+  ['older than it can read', '1', /upgrade through a version between/],
+])('a process does not touch data that is %s', async (_, version, message) => {
+  await admin.set('fairlane:version', version);
+  const queue = createRedisQueue({ address: { url: redis.url } });
+  await expect(queue.open()).rejects.toMatchObject({ code: 'store-unsuitable', message });
+  await admin.set('fairlane:version', '2');
 });
 
 test('a database that the server does not have is not taken for another one', async () => {

@@ -6,10 +6,12 @@ import { globalKey } from './keys.js';
 import { isRefusedCommand } from './redis-errors.js';
 
 /**
- * Version of what is stored. A process refuses data newer than it knows, so that a rollback is noticed; it reads
- * data one version older, so that a rolling deploy has both at work.
+ * Version of what is stored. A process refuses data newer than it knows, so that a rollback is noticed, and older than it
+ * can still read. A new version reads the one before, so that a rolling deploy has both at work; 2 does not, since no
+ * release ever wrote 1.
  */
-const DATA_VERSION = 1;
+const DATA_VERSION = 2;
+const DATA_VERSION_MIN = 2;
 
 const REDIS_VERSION_MIN = [7, 0] as const;
 const VALKEY_VERSION_MIN = [7, 2] as const;
@@ -113,10 +115,10 @@ async function checkDataVersion(client: Client, prefix: string): Promise<void> {
   // Looked at first: a full store takes no write, and is when processes must be able to start and finish its tasks.
   if ((await client.get(key)) === null) await client.set(key, DATA_VERSION, 'NX');
   const stored = Number(await client.get(key));
-  if (stored <= DATA_VERSION && stored >= DATA_VERSION - 1) return;
+  if (stored <= DATA_VERSION && stored >= DATA_VERSION_MIN) return;
   throw unsuitable(
     `The data under "${prefix}:" has format ${stored}, and this version of Fairlane knows ${DATA_VERSION}: ` +
-      (stored > DATA_VERSION ? 'upgrade this process.' : 'upgrade through the version between.'),
+      (stored > DATA_VERSION ? 'upgrade this process.' : 'upgrade through a version between.'),
   );
 }
 
