@@ -16,13 +16,15 @@ const settings = {
 
 const shown = {
   ...settings,
-  priority: { policy: 'strict', maxWaitMs: { low: 1_800_000, high: 1_500, very_low: null } },
-  rate: { limit: 100, perMs: 1_000, burst: 10 },
-  tenants: { ...settings.tenants, rate: { limit: 2, perMs: 60_000 } },
+  priority: { policy: 'strict', maxWait: { low: 1_800_000, high: 1_500, very_low: null } },
+  rate: { limit: 100, per: 1_000, burst: 10 },
+  tenants: { ...settings.tenants, rate: { limit: 2, per: 60_000 } },
 };
 
 const stored = {
-  ...shown,
+  ...settings,
+  rate: { limit: 100, perMs: 1_000, burst: 10 },
+  tenants: { ...settings.tenants, rate: { limit: 2, perMs: 60_000 } },
   priority: { policy: 'strict', maxWaitMs: { 2: 1_800_000, 4: 1_500, 1: null } },
 };
 
@@ -36,6 +38,9 @@ describe.each(STORES)('over %s', (store) => {
     }
     expect(await queue.settings('q')).toEqual(stored);
     expect((await http.get('/v1/queues/q').expect(200)).body.settings).toEqual(shown);
+    // What is shown can be sent back.
+    await http.put('/v1/queues/q').send(shown).expect(200);
+    expect(await queue.settings('q')).toEqual(stored);
 
     await http.put('/v1/queues/q').send({ concurrency: 2 }).expect(200);
     expect(await queue.settings('q')).toEqual({ concurrency: 2 });
@@ -140,7 +145,7 @@ const faulty: readonly (readonly [string, unknown, readonly string[]])[] = [
   ['a rate as a number', { rate: 5 }, ['/rate']],
   ['a rate per nothing', { rate: { limit: 5 } }, ['/rate/per']],
   ['a rate of nothing', { rate: { per: '1s' } }, ['/rate/limit']],
-  ['a rate as it is shown', { rate: { limit: 1, perMs: 1 } }, ['/rate/per', '/rate/perMs']],
+  ['a rate as the engine has it', { rate: { limit: 1, perMs: 1 } }, ['/rate/per', '/rate/perMs']],
   [
     'a rate beyond its bounds',
     { rate: { limit: 1e6 + 1, per: '25h', burst: 0 } },

@@ -12,13 +12,18 @@ import {
 
 const integer = { type: 'integer', minimum: 0 } as const;
 
+/*
+ * Settings are shown in the form in which they are sent, so that what a client reads it can change and send back. Lengths of
+ * time are integer milliseconds, which are a way of sending them too.
+ */
+
 /** Starts per time. */
 export class RateView {
   @ApiProperty({ description: 'At most so many starts.', type: 'integer', example: 100 })
   limit!: number;
 
   @ApiProperty({ description: 'In so many milliseconds.', type: 'integer', example: 1000 })
-  perMs!: number;
+  per!: number;
 
   @ApiPropertyOptional({
     description: 'So many at once after a pause.',
@@ -37,7 +42,7 @@ export class TenantSettingsView {
   concurrency?: number;
 
   @ApiPropertyOptional({ description: 'How fast its tasks may start.', type: RateView })
-  rate?: Rate;
+  rate?: RateView;
 
   @ApiPropertyOptional({ description: 'At most so many wait.', type: 'integer', example: 1000 })
   backlog?: number;
@@ -60,7 +65,7 @@ export class PriorityPolicyView {
     ),
     example: { low: 1_800_000, very_low: null },
   })
-  maxWaitMs?: Partial<Record<PriorityName, number | null>>;
+  maxWait?: Partial<Record<PriorityName, number | null>>;
 
   @ApiPropertyOptional({
     description: 'Of weighted: the weights by priority.',
@@ -83,7 +88,7 @@ export class QueueSettingsView {
   concurrency?: number;
 
   @ApiPropertyOptional({ description: 'How fast tasks may start.', type: RateView })
-  rate?: Rate;
+  rate?: RateView;
 
   @ApiPropertyOptional({ description: 'At most so many tasks wait.', type: 'integer', example: 100000 })
   backlog?: number;
@@ -104,7 +109,7 @@ export function viewQueueSettings(settings: QueueSettings): QueueSettingsView {
     mode,
     priority: priority && viewPriorityPolicy(priority),
     concurrency,
-    rate,
+    rate: rate && viewRate(rate),
     backlog,
     tenants: tenants && viewTenantSettings(tenants),
     partitions,
@@ -113,12 +118,16 @@ export function viewQueueSettings(settings: QueueSettings): QueueSettingsView {
 
 export function viewTenantSettings(settings: TenantSettings): TenantSettingsView {
   const { weight, concurrency, rate, backlog } = settings;
-  return { weight, concurrency, rate, backlog };
+  return { weight, concurrency, rate: rate && viewRate(rate), backlog };
+}
+
+function viewRate({ limit, perMs, burst }: Rate): RateView {
+  return { limit, per: perMs, burst };
 }
 
 function viewPriorityPolicy(priority: PriorityPolicy): PriorityPolicyView {
   const { policy } = priority;
-  if (policy === 'strict') return { policy, maxWaitMs: byName(priority.maxWaitMs) };
+  if (policy === 'strict') return { policy, maxWait: byName(priority.maxWaitMs) };
   if (policy === 'weighted') return { policy, weights: byName(priority.weights) };
   return { policy };
 }
