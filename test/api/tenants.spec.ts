@@ -41,14 +41,14 @@ describe.each(STORES)('over %s', (store) => {
     expect(body).not.toHaveProperty('oldestPendingAgeMs');
   });
 
-  test('tenants are listed page by page, those with the most open tasks first', async () => {
+  test('tenants are listed page by page, those with many open tasks first', async () => {
     const { http, queue } = await startApiOver(store);
-    const tenants = ['a', 'b', 'b', 'b', 'c', 'c'];
+    const tenants = ['a', 'b', 'b', 'b', 'b', 'c', 'c'];
     await queue.enqueue(tenants.map((tenant) => ({ type: 'a', queue: 'q', tenant })));
     await http.post('/v1/queues/q/tenants/paused/pause').expect(200);
     const first = await http.get('/v1/queues/q/tenants?limit=2').expect(200);
     expect(first.body.items).toMatchObject([
-      { tenant: 'b', backlog: 3 },
+      { tenant: 'b', backlog: 4 },
       { tenant: 'c', backlog: 2 },
     ]);
     const cursor = encodeURIComponent(first.body.nextCursor);

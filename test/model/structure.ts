@@ -1,4 +1,4 @@
-import { isTerminal, type QueueName, type Task } from '@app/queue';
+import { isTerminal, type QueueName, sizeClass, type Task } from '@app/queue';
 import { queueKey } from '../../libs/queue/src/redis/keys.js';
 import type { TestQueue } from '../support/redis.js';
 import { readLines, scopeOf } from './lanes.js';
@@ -123,11 +123,12 @@ class Audit {
     this.#same(
       'tenants',
       await this.#scores('tenants'),
-      listed.map(({ tenant, open }) => `${tenant}=${open}`),
+      listed.map(({ tenant, open }) => `${tenant}=${sizeClass(open)}`),
     );
-    for (const { tenant, running } of counts) {
-      const counted = Number((await redis.hget(this.#key('tenant', tenant), 'running')) ?? 0);
-      if (counted !== running) this.breaches.push(`${tenant} has ${running} running, not ${counted}`);
+    for (const { tenant, open, running } of counts) {
+      const counted = await redis.hmget(this.#key('tenant', tenant), 'open', 'running');
+      const given = counted.map((count) => count ?? '0').join();
+      this.#same(`open and running tasks of ${tenant}`, [given], [`${open},${running}`]);
     }
   }
 

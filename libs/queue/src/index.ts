@@ -8,6 +8,7 @@ export * from './core/errors.js';
 export * from './core/lifecycle.js';
 export * from './core/ports.js';
 export * from './core/settings.js';
+export * from './core/size-class.js';
 export * from './core/new-task.js';
 export type { Clock } from './core/clock.js';
 export * from './worker/errors.js';

@@ -55,7 +55,7 @@ export class TenantView {
 
 /** A page of tenants. */
 export class TenantPageView {
-  @ApiProperty({ description: 'The tenants, those with the most open tasks first.', type: [TenantView] })
+  @ApiProperty({ description: 'The tenants, those with many open tasks first.', type: [TenantView] })
   items!: TenantView[];
 
   @ApiProperty({

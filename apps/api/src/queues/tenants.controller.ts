@@ -26,7 +26,7 @@ export class TenantsController {
     operationId: 'listTenants',
     summary: 'List the tenants of a queue',
     description:
-      'Those that have tasks waiting or running, have settings of their own, or are paused; those with the most open tasks first. A tenant whose number changes while pages are read may be missed or seen twice.',
+      'Those that have tasks waiting or running, have settings of their own, or are paused; those with many open tasks first (in classes of 1 to 3, 4 to 15, 16 to 63 and so on, inside a class by name downwards). A tenant whose number changes while pages are read may be missed or seen twice.',
   })
   @ApiResponse({ status: 200, type: TenantPageView, description: 'A page.' })
   @ApiProblems('queue-not-found', 'invalid-request', 'invalid-cursor')

@@ -45,7 +45,7 @@ export const LIMITS = {
   /** Due, expired or lost tasks one call moves: keeps a script short whatever has piled up. */
   choreTasksMax: 100,
   /** Finished tasks one call removes: freeing memory is cheaper than moving a task. */
-  pruneTasksMax: 500,
+  pruneTasksMax: 200,
   /**
    * A queue not reaped for longer than this was out of reach (Redis stopped, or its clock jumped): its workers
    * could not extend either. Several times the reaper's interval, and far below any sensible lease.
@@ -92,7 +92,7 @@ export const LIMITS = {
   idleTenantKeptMs: DAY_MS,
   listLimitMax: 1_000,
   /** One page of a filtered list looks at no more tasks than this, and says where it stopped. */
-  listExaminedMax: 1_000,
+  listExaminedMax: 500,
   /** Types shown in a queue's counts: the most frequent. */
   typesShown: 100,
 

@@ -329,8 +329,8 @@ export interface Inspector {
   /** As `configure` last left them; empty where it never did. */
   settings(queue: QueueName): Promise<QueueSettings>;
   /**
-   * Tenants that have tasks waiting or running, settings of their own, or are paused: those with the most open tasks
-   * first, ties by name downwards. A tenant whose number changes while pages are read may be missed or seen twice.
+   * Tenants that have tasks waiting or running, settings of their own, or are paused: those with many open tasks first, by
+   * `sizeClass`, inside a class by name downwards. A tenant whose number changes while pages are read may be missed or seen twice.
    *
    * @throws QueueError `invalid-cursor`
    */

@@ -161,7 +161,7 @@ function createRecord({ queue, key, task }: Submission, position: number, now: n
     task: { ...accepted },
     logs: [],
     mayExpire: task.ttlMs !== undefined,
-    pendingSince: -Infinity,
+    pendingSince: dueAt === undefined ? -Infinity : now,
     lane: queue.laneFor(accepted),
   };
 }

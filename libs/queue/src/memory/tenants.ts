@@ -2,6 +2,7 @@ import { checkCount } from '../core/checks.js';
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { TenantOverview, TenantPage } from '../core/ports.js';
+import { sizeClass } from '../core/size-class.js';
 import { compareText, type QueueState } from './queue-state.js';
 
 /** What a tenant has in a queue. */
@@ -32,10 +33,10 @@ export function tenantPage(
   checkCount('/limit', limit, 1, LIMITS.listLimitMax);
   const after = cursor === undefined ? undefined : readCursor(cursor);
   const rest = [...queue.tenants]
-    .map(([name, { settings, paused }]) => ({ name, open: queue.open(name), settings, paused }))
-    .filter(({ open, settings, paused }) => open > 0 || Object.keys(settings).length > 0 || paused)
-    .filter((tenant) => !after || byOpenTasks(after, tenant) < 0)
-    .sort(byOpenTasks);
+    .map(([name, { settings, paused }]) => ({ name, size: sizeClass(queue.open(name)), settings, paused }))
+    .filter(({ size, settings, paused }) => size > 0 || Object.keys(settings).length > 0 || paused)
+    .filter((tenant) => !after || bySize(after, tenant) < 0)
+    .sort(bySize);
   const page = rest.slice(0, limit);
   const last = page.at(-1);
   return {
@@ -45,22 +46,22 @@ export function tenantPage(
 }
 
 interface Place {
-  open: number;
+  size: number;
   name: string;
 }
 
-function byOpenTasks(a: Place, b: Place): number {
-  return b.open - a.open || compareText(b.name, a.name);
+function bySize(a: Place, b: Place): number {
+  return b.size - a.size || compareText(b.name, a.name);
 }
 
-function writeCursor({ open, name }: Place): string {
-  return Buffer.from(JSON.stringify([open, name])).toString('base64url');
+function writeCursor({ size, name }: Place): string {
+  return Buffer.from(JSON.stringify([size, name])).toString('base64url');
 }
 
 function readCursor(cursor: string): Place {
   try {
-    const [open, name] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
-    if (typeof open === 'number' && typeof name === 'string') return { open, name };
+    const [size, name] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    if (typeof size === 'number' && typeof name === 'string') return { size, name };
   } catch {
     // Not one of ours: said below.
   }

@@ -1,7 +1,8 @@
 import { QueueError } from '../core/errors.js';
 import type { TenantOverview, TenantPage } from '../core/ports.js';
+import { sizeClass } from '../core/size-class.js';
 
-/** Where tenants come from, those with the most open tasks first. */
+/** Where tenants come from, those with many open tasks first. */
 export interface TenantSource {
   read(limit: number, cursor?: string): Promise<TenantPage>;
   /** Whether a tenant of this source is to be shown. */
@@ -61,8 +62,8 @@ async function placeAfter(
 }
 
 function compareTenants(a: TenantOverview, b: TenantOverview): number {
-  const open = (tenant: TenantOverview) => tenant.backlog + tenant.running;
-  return open(b) - open(a) || (a.tenant < b.tenant ? 1 : -1);
+  const size = (tenant: TenantOverview) => sizeClass(tenant.backlog + tenant.running);
+  return size(b) - size(a) || (a.tenant < b.tenant ? 1 : -1);
 }
 
 function encode(places: readonly Place[]): string {

@@ -15,6 +15,7 @@ import {
   type TenantPage,
 } from '../core/ports.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
+import { sizeClass } from '../core/size-class.js';
 import {
   isTerminal,
   type LogLine,
@@ -62,15 +63,8 @@ type OverviewReply = [
 ];
 
 /** One tenant in the reply of tenants.lua. */
-type TenantRow = [
-  tenant: string,
-  open: string | number,
-  settings: string,
-  paused: number,
-  pendingSince: string,
-  fields: string[],
-];
-const TENANT_WIDTH = 6;
+type TenantRow = [tenant: string, settings: string, paused: number, pendingSince: string, fields: string[]];
+const TENANT_WIDTH = 5;
 
 export class RedisInspector implements Inspector {
   private readonly reading = new Coalescer<string, Task | undefined>((queue, keys) => this.read(queue, keys));
@@ -153,7 +147,11 @@ export class RedisInspector implements Inspector {
     if (!more || !last) return { items };
     return {
       items,
-      nextCursor: encodePlace(`${queue} tenants`, String(last.backlog + last.running), last.tenant),
+      nextCursor: encodePlace(
+        `${queue} tenants`,
+        String(sizeClass(last.backlog + last.running)),
+        last.tenant,
+      ),
     };
   }
 
@@ -276,10 +274,7 @@ function decodeMinute(at: number, events: string[]): MinuteCounts {
   return { at, ...counts };
 }
 
-function decodeTenant(
-  now: number,
-  [tenant, open, settings, paused, since, fields]: TenantRow,
-): TenantOverview {
+function decodeTenant(now: number, [tenant, settings, paused, since, fields]: TenantRow): TenantOverview {
   const values = new Map<string, number>();
   for (let i = 0; i < fields.length; i += 2) values.set(fields[i]!, Number(fields[i + 1]));
   const running = values.get('running') ?? 0;
@@ -289,7 +284,7 @@ function decodeTenant(
     tenant,
     settings: settings === '' ? {} : (JSON.parse(settings) as TenantSettings),
     paused: paused === 1,
-    backlog: Number(open) - running,
+    backlog: (values.get('open') ?? 0) - running,
     running,
     startedThisMinute: minutesAgo === 0 ? started : 0,
     startedLastMinute: minutesAgo === 0 ? (values.get('before') ?? 0) : minutesAgo === 1 ? started : 0,

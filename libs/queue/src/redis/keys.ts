@@ -103,14 +103,15 @@ export const QUEUE_KEYS = {
   tenants: {
     suffix: 'tenants',
     type: 'sorted set',
-    holds: 'Tenants by number of tasks that wait or run; with 0 those that have settings or are paused.',
+    holds:
+      'Tenants by the class of their number of open tasks (size-class.ts); with 0 those that have settings or are paused.',
   },
   tenant: {
     suffix: 'tenant:',
     of: 'tenant',
     type: 'hash, expires when idle',
     holds:
-      'Of a tenant: `running`, its rate (`tat`), starts of the latest `minute` (`started`) and the one `before`, starts by waiting time (`w<class>`).',
+      'Of a tenant: `open` tasks, `running`, its rate (`tat`), starts of the latest `minute` (`started`) and the one `before`, starts by waiting time (`w<class>`).',
   },
   served: {
     suffix: 'served',

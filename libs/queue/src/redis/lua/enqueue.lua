@@ -48,7 +48,8 @@ local function read_backlog()
 end
 
 local function read_tenant_backlog(tenant)
-  return (redis.call('ZSCORE', keys.tenants, tenant) or 0) - (redis.call('HGET', keys.tenant .. tenant, 'running') or 0)
+  local counts = redis.call('HMGET', keys.tenant .. tenant, 'open', 'running')
+  return (counts[1] or 0) - (counts[2] or 0)
 end
 
 -- Counts a task that is about to be stored, or says why it is not to be.

@@ -6,7 +6,7 @@
 --! arg after_score      where the last page stopped, '' for the first
 --! arg after_member
 --! each tenant
---! reply now, 1 where there are more, then for each: tenant, open tasks, settings or '', 1 where paused, pending since or '', fields
+--! reply now, 1 where there are more, then for each: tenant, settings or '', 1 where paused, pending since or '', fields
 
 local now_ms = read_clock(now)
 local names, more = {}, 0
@@ -44,9 +44,8 @@ for _, tenant in ipairs(names) do
     end
   end
   local n = #reply
-  reply[n + 1], reply[n + 2] = tenant, redis.call('ZSCORE', keys.tenants, tenant) or 0
-  reply[n + 3] = redis.call('HGET', keys.tenantSettings, tenant) or ''
-  reply[n + 4], reply[n + 5] = redis.call('SISMEMBER', keys.pausedTenants, tenant), since
-  reply[n + 6] = redis.call('HGETALL', keys.tenant .. tenant)
+  reply[n + 1], reply[n + 2] = tenant, redis.call('HGET', keys.tenantSettings, tenant) or ''
+  reply[n + 3], reply[n + 4] = redis.call('SISMEMBER', keys.pausedTenants, tenant), since
+  reply[n + 5] = redis.call('HGETALL', keys.tenant .. tenant)
 end
 return reply

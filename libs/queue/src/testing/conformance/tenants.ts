@@ -177,28 +177,31 @@ export function describeTenants(setup: Setup): void {
       expect(await subject.queue.tenants(subject.name, 10)).toEqual({ items: [] });
     });
 
-    it('has those with the most open tasks first, and ties by name downwards', async () => {
-      await subject.addOf('a', 1);
-      await subject.addOf('b', 3);
+    it('has those with many open tasks first, in classes, and inside a class by name downwards', async () => {
+      await subject.addOf('a', 3);
+      await subject.addOf('b', 16);
       await subject.addOf('B', 1);
       await subject.addOf('c', 1);
-      await subject.addOf('d', 2);
-      expect(await names()).toEqual(['b', 'd', 'c', 'a', 'B']);
+      await subject.addOf('d', 4);
+      await subject.addOf('e', 15);
+      expect(await names()).toEqual(['b', 'e', 'd', 'c', 'a', 'B']);
     });
 
     it('counts what waits in any way, and what runs', async () => {
       await subject.add(
         { tenant: 'a' },
         { tenant: 'a', delayMs: 5 },
+        { tenant: 'a' },
         { tenant: 'b' },
-        { tenant: 'b' },
-        { tenant: 'b' },
+        { tenant: 'c' },
       );
-      const leased = await subject.take(2, { tenants: ['b'] });
-      await subject.complete(leased[0] as LeasedTask);
-      expect(await names()).toEqual(['b', 'a']);
-      await subject.complete(leased[1] as LeasedTask);
-      expect(await names()).toEqual(['a', 'b']);
+      const [first, second] = await subject.take(2, { tenants: ['a'] });
+      expect(await names()).toEqual(['c', 'b', 'a']);
+      await subject.addOf('a', 1);
+      expect(await names()).toEqual(['a', 'c', 'b']);
+      await subject.complete(first as LeasedTask);
+      await subject.release(second as LeasedTask);
+      expect(await names()).toEqual(['c', 'b', 'a']);
     });
 
     it('shows of each what is known of it', async () => {
@@ -253,7 +256,7 @@ export function describeTenants(setup: Setup): void {
 
     it.each([1, 2, 3, 100])('is the same in pages of %d', async (limit) => {
       const tenants = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
-      for (const [index, tenant] of tenants.entries()) await subject.addOf(tenant, 1 + (index % 3));
+      for (const [index, tenant] of tenants.entries()) await subject.addOf(tenant, 4 ** (index % 3));
       await subject.configureTenant('idle', { weight: 2 });
       expect(await names(limit)).toEqual(['f', 'c', 'e', 'b', 'g', 'd', 'a', 'idle']);
     });

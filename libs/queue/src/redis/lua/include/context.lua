@@ -92,9 +92,19 @@ local function tenant_is_known(context, tenant)
     or context.has_pauses and redis.call('SISMEMBER', keys.pausedTenants, tenant) == 1
 end
 
+-- As in size-class.ts.
+local function size_class(open)
+  local _, bits = math.frexp(open)
+  return math.ceil(bits / 2)
+end
+
 local function write_tenant(context, tenant, changes)
   local keys = context.keys
   local tenant_key = keys.tenant .. tenant
+  local open
+  if changes.open ~= 0 then
+    open = redis.call('HINCRBY', tenant_key, 'open', changes.open)
+  end
   if changes.started == 0 then
     if changes.running ~= 0 then
       redis.call('HINCRBY', tenant_key, 'running', changes.running)
@@ -121,16 +131,19 @@ local function write_tenant(context, tenant, changes)
     end
     redis.call('HSET', tenant_key, unpack(values))
   end
-  if changes.open ~= 0 then
-    local open = tonumber(redis.call('ZINCRBY', keys.tenants, changes.open, tenant))
-    if open == 0 then
-      if not tenant_is_known(context, tenant) then
-        redis.call('ZREM', keys.tenants, tenant)
-      end
-      redis.call('PEXPIRE', tenant_key, limits.idleTenantKeptMs)
-    elseif open == changes.open then
-      redis.call('PERSIST', tenant_key)
-    end
+  if not open then
+    return
+  end
+  local size = size_class(open)
+  if open == 0 and not tenant_is_known(context, tenant) then
+    redis.call('ZREM', keys.tenants, tenant)
+  elseif size ~= size_class(open - changes.open) then
+    redis.call('ZADD', keys.tenants, size, tenant)
+  end
+  if open == 0 then
+    redis.call('PEXPIRE', tenant_key, limits.idleTenantKeptMs)
+  elseif open == changes.open then
+    redis.call('PERSIST', tenant_key)
   end
 end
 

@@ -14,7 +14,7 @@ end
 
 -- Makes a scheduled or retrying task pending. The caller takes it out of `due` and pushes the lanes.
 local function promote_task(context, lanes, task, state, attempt, last_since)
-  local since = next_since(context.now, last_since or 0)
+  local since = next_since(context.now, last_since or task.created)
   redis.call('HSET', context.keys.state .. task.key, 'state', 'pending', 'since', since)
   line_up(context, lanes, task, since)
   record_move(context, task, state, 'pending', attempt or 0)

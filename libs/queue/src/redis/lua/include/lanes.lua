@@ -89,21 +89,33 @@ local function wake_waiting(context)
   end
 end
 
--- A tenant enters the ring of a priority at the ring's virtual time, so that it has saved nothing while idle, or at
--- its own last finish where that is later, so that leaving and coming back gains nothing either (start-time fair
--- queueing; Goyal, Vin, Cheng 1996).
-local function enter_ring(context, priority, tenant, since)
+-- Tenants enter the ring of a priority at the ring's virtual time, so that they have saved nothing while idle, or at
+-- their own last finish where that is later, so that leaving and coming back gains nothing either (start-time fair
+-- queueing; Goyal, Vin, Cheng 1996). `sinces` are those of the heads of their lanes.
+local function enter_rings(context, priority, tenants, sinces)
   local keys = context.keys
-  local start = ring_time_of(context, priority)
-  local finish = redis.call('ZSCORE', keys.resting .. priority, tenant)
-  if finish then
-    redis.call('ZREM', keys.resting .. priority, tenant)
-    start = math.max(start, tonumber(finish))
+  local time = ring_time_of(context, priority)
+  local stamp = string.format('%.17g', time)
+  local ring, oldest, rested = {}, {}, {}
+  local finishes = redis.call('ZMSCORE', keys.resting .. priority, unpack(tenants))
+  for i, tenant in ipairs(tenants) do
+    local n, start = #ring, stamp
+    if finishes[i] then
+      rested[#rested + 1] = tenant
+      start = string.format('%.17g', math.max(time, tonumber(finishes[i])))
+    end
+    ring[n + 1], ring[n + 2] = start, tenant
+    oldest[n + 1], oldest[n + 2] = sinces[i], tenant
+    wake_for(context, tenant)
   end
-  redis.call('ZADD', keys.ring .. priority, string.format('%.17g', start), tenant)
-  redis.call('ZADD', keys.oldest .. priority, since, tenant)
+  call_each('ZREM', keys.resting .. priority, rested)
+  call_each('ZADD', keys.ring .. priority, ring)
+  call_each('ZADD', keys.oldest .. priority, oldest)
   context.rings_changed = true
-  wake_for(context, tenant)
+end
+
+local function enter_ring(context, priority, tenant, since)
+  enter_rings(context, priority, { tenant }, { since })
 end
 
 -- A tenant ahead of the ring is remembered as such, however it came to leave: what it was served counts also where
@@ -200,16 +212,6 @@ local function note_head(context, priority, tenant, since, came)
   end
 end
 
--- Entries of one lane, in order.
-local function push_tail(context, priority, tenant, entries)
-  local lane = context.keys.lane .. priority .. ':' .. tenant
-  if redis.call('RPUSH', lane, unpack(entries)) == #entries then
-    note_head(context, priority, tenant, since_of(entries[1]), true)
-  elseif not is_parked(context, tenant) then
-    wake_for(context, tenant)
-  end
-end
-
 -- One entry, in front of all.
 local function push_head(context, priority, tenant, entry)
   local lane = context.keys.lane .. priority .. ':' .. tenant
@@ -229,9 +231,25 @@ local function add_to_lane(context, lanes, task, since)
   lane.entries[#lane.entries + 1] = entry_of(context, task, since)
 end
 
+-- Entries of each lane, in order, at its tail.
 local function push_lanes(context, lanes)
+  local coming = {}
   for _, lane in ipairs(lanes) do
-    push_tail(context, lane.priority, lane.tenant, lane.entries)
+    local priority, tenant, entries = lane.priority, lane.tenant, lane.entries
+    local came = redis.call('RPUSH', context.keys.lane .. priority .. ':' .. tenant, unpack(entries)) == #entries
+    if came and is_parked(context, tenant) then
+      redis.call('ZADD', context.keys.held, since_of(entries[1]), priority .. ':' .. tenant)
+    elseif came then
+      local those = coming[priority] or { tenants = {}, sinces = {} }
+      coming[priority] = those
+      those.tenants[#those.tenants + 1] = tenant
+      those.sinces[#those.sinces + 1] = since_of(entries[1])
+    elseif not is_parked(context, tenant) then
+      wake_for(context, tenant)
+    end
+  end
+  for priority, those in pairs(coming) do
+    enter_rings(context, priority, those.tenants, those.sinces)
   end
 end
 

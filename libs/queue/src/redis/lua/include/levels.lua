@@ -24,9 +24,10 @@ local function new_levels(context)
   return levels
 end
 
--- After a turn. That the level's ring is empty shows with the next one; others may have been entered, or left by a tenant
--- that was parked.
-local function level_changed(levels, priority)
+-- After a turn, with whether the level's ring still has somebody. Others may have been entered, or left by a tenant that
+-- was parked.
+local function level_changed(levels, priority, nonempty)
+  levels.nonempty[priority] = nonempty
   levels.overdue[priority] = nil
   if levels.context.rings_changed then
     read_nonempty(levels)

@@ -144,17 +144,18 @@ local function serve(taking, priority, tenant, want, once)
   return served, allowed == 0 and until_ms or nil
 end
 
--- Where a tenant stands after its turn: in the ring with this finish, parked, or gone.
+-- Where a tenant stands after its turn: in the ring with this finish, parked, or gone. Whether it is in the ring.
 local function place(context, priority, tenant, finish, until_ms)
   local keys = context.keys
   local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. tenant, 0)
   if not head then
     leave_ring(context, priority, tenant, finish)
-    return
+    return false
   end
   redis.call('ZADD', keys.ring .. priority, string.format('%.17g', finish), tenant)
   redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
   if until_ms then
     park(context, tenant, until_ms)
   end
+  return not until_ms
 end

@@ -58,9 +58,9 @@ local function take_shared(taking)
         -- while alone must not make it wait once others come.
         move_ring_time(context, priority, advance(virtual, weight, served - 1))
       end
-      place(context, priority, tenant, advance(virtual, weight, served), until_ms)
+      local stays = place(context, priority, tenant, advance(virtual, weight, served), until_ms)
       note_starts(levels, priority, served, by_bound)
-      level_changed(levels, priority)
+      level_changed(levels, priority, stays or low[3] ~= nil)
       turns = turns + 1
     end
   end
@@ -141,6 +141,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     call_each('SADD', keys.watched, own)
     call_each('SADD', keys.watched, stolen)
     redis.call('HSET', keys.meta, 'has:watchers', '1')
+    context.has_watchers = true
   end
   local allowed, until_ms = queue_allowance(context)
   local earlier = max > 0 and redis.call('GET', keys.asked .. worker)
