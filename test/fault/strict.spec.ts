@@ -117,6 +117,22 @@ describe('with a replica', () => {
     ]);
   }, 30_000);
 
+  test('a settlement that is not confirmed takes no next task along', async () => {
+    const [first, second] = [await add(), await add()];
+    const { id, leaseToken } = await take();
+    process.kill(replica.server.pid, 'SIGSTOP');
+    const next = { queue: 'q', workerId: 'w', max: 1, leaseMs: 60_000 };
+    const settle = () => queue.settle([{ id, leaseToken, action: 'complete' }], next);
+    await expect(settle()).rejects.toMatchObject(unconfirmed);
+    expect(id).toBe(first);
+    expect((await queue.get([second]))[0]).toMatchObject({ state: 'pending' });
+
+    process.kill(replica.server.pid, 'SIGCONT');
+    const { outcomes, lease } = await settle();
+    expect(outcomes).toEqual([{ status: 'settled', state: 'completed' }]);
+    expect(lease?.tasks).toMatchObject([{ id: second }]);
+  }, 30_000);
+
   test('reading, leasing and extending go on without the replica', async () => {
     const id = await add();
     process.kill(replica.server.pid, 'SIGSTOP');

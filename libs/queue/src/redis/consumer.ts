@@ -64,6 +64,11 @@ export class RedisConsumer implements Consumer {
   ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }> {
     for (const settlement of settlements) checkSettlement(settlement);
     const request = next && identified(next);
+    if (request && this.scripts.confirms) {
+      // Together with a settlement that waits for replicas a lease could lapse before anybody hears of it.
+      const { outcomes } = await this.settle(settlements);
+      return { outcomes, lease: await this.lease(request) };
+    }
     const groups = groupByQueue(settlements.map(({ id }) => id));
     const outcomes: SettleOutcome[] = Array.from({ length: settlements.length });
     let lease: Lease | undefined;

@@ -43,6 +43,11 @@ export class ScriptRunner {
     private readonly confirmation?: Confirmation,
   ) {}
 
+  /** Whether replies wait for replicas. */
+  get confirms(): boolean {
+    return this.confirmation !== undefined;
+  }
+
   /**
    * @param args by name; `now` is filled in
    * @param each the values of the batch, flat

@@ -134,7 +134,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
   promote_due(context)
   unpark_due(context)
   local own, everybody = words_of(tenants), steal == '~' or context.settings.mode == 'fifo'
-  local stolen = everybody and {} or words_of(steal)
+  local stolen = steal == '~' and {} or words_of(steal)
   if steal ~= '~' then
     -- In FIFO mode all tasks are those of one tenant, as far as wake tokens go.
     redis.call('SADD', keys.watched, '~')
