@@ -1,4 +1,5 @@
 import type { Step } from './step.js';
+import { advance, configure, configureTenant, lease, submit, submitSome } from './steps.js';
 
 /** Stories in which the two once disagreed, shrunk, and who was wrong. */
 export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
@@ -40,6 +41,74 @@ export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
       { do: 'lease', request: { queue: 0, worker: 0, max: 2, leaseMs: 1_000 } },
       { do: 'loseLeases', queue: 0 },
       { do: 'lease', request: { queue: 0, worker: 0, max: 2, leaseMs: 1_000 } },
+    ],
+  },
+  {
+    // Redis took a level for one to be served whose last task had just started.
+    about: 'a start is by bound only where a higher level has something',
+    story: [
+      submit({ key: 'k0', priority: 1 }, { key: 'k1' }, { key: 'k2' }),
+      advance(86_400_000),
+      submit({ key: 'k3', priority: 6 }, { key: 'k4' }),
+      lease(8),
+    ],
+  },
+  {
+    // Redis let it step aside, still pending.
+    about: 'a task that waits for an ordering key expires when it is reached',
+    story: [
+      submit({ key: 'k0', orderingKey: 'o' }, { key: 'k1', orderingKey: 'o', ttlMs: 1 }),
+      lease(),
+      advance(1),
+      lease(),
+    ],
+  },
+  {
+    // Redis put it at the tail.
+    about: 'a task of changed priority keeps its place where priorities mean nothing',
+    story: [
+      configure({ priority: { policy: 'off' } }),
+      submitSome(2),
+      { do: 'update', changes: [{ task: 1, priority: 6 }] },
+      lease(),
+    ],
+  },
+  {
+    // Redis took settings that say nothing for none.
+    about: 'a queue is known once an operator has said anything about it',
+    story: [configureTenant('a', {})],
+  },
+  {
+    // Redis remembered it until somebody was parked, and let that one go.
+    about: 'a change of settings concerns those who are parked at that time',
+    story: [configure({ mode: 'fifo' }), submitSome(2), lease(), { do: 'leaseAgain', queue: 0, worker: 0 }],
+  },
+  {
+    // Redis knew them only where the queue was in fair mode.
+    about: 'workers hear of the tenants that they named while the queue was in FIFO mode',
+    story: [
+      configure({ mode: 'fifo' }),
+      lease(1, { steal: ['a'] }),
+      configure({}),
+      submitSome(1, { tenant: 'a' }),
+      { do: 'waitForWork', queue: 0, tenants: ['a'] },
+    ],
+  },
+  {
+    // Redis told those only who could serve everybody.
+    about: 'room that a task leaves which was settled by a tenant’s own worker is for others too',
+    story: [
+      configure({ concurrency: 1 }),
+      submitSome(1, { tenant: 'a' }),
+      submit({ key: 'p0', tenant: 'c' }),
+      lease(1, { tenants: ['a'], steal: false }),
+      lease(1, { worker: 1, tenants: ['c'], steal: false }),
+      {
+        do: 'settle',
+        settlements: [{ lease: 0, action: 'complete' }],
+        next: { queue: 0, worker: 0, max: 1, leaseMs: 10_000, tenants: ['a'], steal: false },
+      },
+      { do: 'waitForWork', queue: 0, tenants: ['c'] },
     ],
   },
 ];

@@ -53,6 +53,15 @@ export class Forgetting {
     }
   }
 
+  /** What idle tenants did outlives their queue in Redis, by a day at most; to the oracle it is gone with it. */
+  async forgetTenants(queue: QueueName): Promise<void> {
+    for (const tenant of TENANTS) {
+      const key = queueKey(this.keyPrefix, queue, 'tenant', tenant);
+      this.#until.delete(key);
+      await this.redis.del(key);
+    }
+  }
+
   async advance(ms: number): Promise<void> {
     if (this.clock.now() + ms < this.#forgotAt) return;
     this.clock.advance(ms);

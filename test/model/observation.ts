@@ -17,9 +17,8 @@ const ORDERS = ['oldest', 'newest'] as const;
 const PAGE = 7;
 
 /** Everything a reader sees at a glance. */
-export async function observe(pair: Pair, queue: QueueName, ids: readonly TaskId[]): Promise<void> {
-  const [, , , tenants] = await Promise.all([
-    pair.ask('get', (each) => each.get(ids)),
+export async function observe(pair: Pair, queue: QueueName): Promise<void> {
+  const [, , tenants] = await Promise.all([
     pair.ask(
       `overview ${queue}`,
       (each) => each.overview([queue]),
@@ -54,6 +53,7 @@ export async function inspect(pair: Pair, queue: QueueName, ids: readonly TaskId
   );
   const filtered = ORDERS.map((order) => ({ ...query, tenant: 'a', type: 'one', order }));
   await Promise.all([
+    pair.ask('get', (each) => each.get(ids)),
     ...[...lists, ...filtered].map((each) =>
       pair.ask(JSON.stringify(each), (backend) => listAll(backend, each)),
     ),
@@ -87,8 +87,9 @@ async function compareAges(
 }
 
 /** Without the age, and without the starts by minutes where these came twice: Redis knows two of them only. */
-function shown({ forgetting }: Pair, { oldestPendingAgeMs: _, ...tenant }: TenantOverview) {
-  return forgetting.wentBack ? { ...tenant, startedThisMinute: 0, startedLastMinute: 0 } : tenant;
+function shown({ forgetting }: Pair, tenant: TenantOverview) {
+  const minutes = forgetting.wentBack ? { startedThisMinute: 0, startedLastMinute: 0 } : {};
+  return { ...tenant, ...minutes, oldestPendingAgeMs: undefined };
 }
 
 /** A page that ends where the list does may not know it. */

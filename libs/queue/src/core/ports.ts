@@ -405,7 +405,7 @@ export interface PurgeRequest {
   queue: QueueName;
   /** `waiting`: pending, scheduled and retrying. */
   state: 'waiting' | 'pending' | TerminalState;
-  /** Only of this tenant; only with `pending`. */
+  /** Only of this tenant; only with `pending`, and not in FIFO mode, where all wait in one lane. */
   tenant?: string;
 }
 

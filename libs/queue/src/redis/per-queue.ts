@@ -12,7 +12,7 @@ export class PerQueueWake implements WakeSource {
 
   constructor(
     private readonly create: () => WakeSource,
-    private readonly passOn: (queue: QueueName) => Promise<void>,
+    private readonly passOn: (queue: QueueName, tenants?: readonly string[]) => Promise<void>,
   ) {}
 
   /** The first token wins; one that comes at the same time is passed on. */
@@ -33,7 +33,7 @@ export class PerQueueWake implements WakeSource {
           .wait([queue], timeoutMs, stop, tenants)
           .then((token) => {
             open -= 1;
-            if (token !== undefined && found) void this.passOn(token).catch(() => undefined);
+            if (token !== undefined && found) void this.passOn(token, tenants).catch(() => undefined);
             if (found) return;
             found = token !== undefined;
             if (found) others.abort();

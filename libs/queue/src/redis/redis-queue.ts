@@ -75,8 +75,8 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
   const scripts = new ScriptRunner(client, keyPrefix, options.clock, confirmation);
   const directory = new Directory(client, scripts, keyPrefix);
   const processId = randomUUID();
-  const passOn = async (queue: QueueName, tenant?: string) => {
-    const only = tenant === undefined ? {} : { tenants: [tenant], steal: false };
+  const passOn = async (queue: QueueName, tenants?: readonly string[]) => {
+    const only = tenants && { tenants, steal: false };
     await consumer.lease({ queue, workerId: processId, max: 0, leaseMs: LIMITS.leaseMsMin, ...only });
   };
   const createWake = () => new WakeListener(() => blockingClient(address, 'wake'), client, keyPrefix, passOn);

@@ -45,7 +45,7 @@ export class WakeListener implements WakeSource {
     private readonly connect: () => Client,
     private readonly commands: Client,
     private readonly prefix: string,
-    private readonly passOn: (queue: QueueName, tenant?: string) => Promise<void>,
+    private readonly passOn: (queue: QueueName, tenants?: readonly string[]) => Promise<void>,
   ) {}
 
   wait(
@@ -107,8 +107,7 @@ export class WakeListener implements WakeSource {
       waiter.resolve(queue);
       return;
     }
-    const tenant = list.split(`}:${QUEUE_KEYS.wakeOf.suffix}`)[1];
-    void this.passOn(queue, tenant).catch(() => undefined);
+    void this.passOn(queue, tenantsOf(list)).catch(() => undefined);
   }
 
   private listsOf(queue: QueueName, tenants: readonly string[] | undefined): string[] {
@@ -120,4 +119,11 @@ export class WakeListener implements WakeSource {
   private queueOf(list: string): QueueName {
     return list.slice(this.prefix.length + 2, list.indexOf('}:'));
   }
+}
+
+/** Whose work a list's tokens speak of; absent for anybody's. */
+function tenantsOf(list: string): string[] | undefined {
+  const tenant = list.split(`}:${QUEUE_KEYS.wakeOf.suffix}`)[1];
+  // `~`, as all of a queue in FIFO mode wait, is no name to ask for, and served by whoever asks.
+  return tenant === '~' ? [] : tenant === undefined ? undefined : [tenant];
 }
