@@ -20,6 +20,7 @@ for _, key in ipairs(overdue) do
     redis.call('ZREM', keys.expiry, key)
   end
 end
+settle_left_lanes(context)
 hand_over_freed(context)
 
 local next_ms = next_due(context)

@@ -6,7 +6,7 @@
 --! reply for each: code, state before, row
 
 local context = new_context(keys, read_clock(now))
-local reply = {}
+local reply, lanes = {}, {}
 for i = first_each, #ARGV do
   local key = ARGV[i]
   local state_key = keys.state .. key
@@ -22,13 +22,12 @@ for i = first_each, #ARGV do
       redis.call('HDEL', state_key, 'finished', 'reason', 'failures', 'crashes', 'cancel', 'due')
       local since = next_since(context.now, fields[3] or task.created)
       redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'retried', '1')
-      local lanes = {}
       add_to_lane(context, lanes, task, since)
-      push_lanes(context, lanes)
       record_move(context, task, state, 'pending', fields[2] or 0)
     end
   end
   answer(keys, reply, key, code, state)
 end
+push_lanes(context, lanes)
 finish_call(context)
 return reply

@@ -16,7 +16,7 @@ local function set_priority(task, state, priority)
   task.priority = priority
 end
 
-local reply = {}
+local reply, lanes = {}, {}
 for i = first_each, #ARGV, 3 do
   local key, priority, run_at = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local state_key = keys.state .. key
@@ -39,10 +39,8 @@ for i = first_each, #ARGV, 3 do
         end
         redis.call('HSET', state_key, 'state', 'pending', 'since', since)
         if moves then
-          settle_lane_head(context, from, tenant, 100)
-          local lanes = {}
+          leave_lane(context, from, tenant)
           add_to_lane(context, lanes, task, since)
-          push_lanes(context, lanes)
         end
       end
     elseif state == 'scheduled' or state == 'retrying' then
@@ -51,10 +49,8 @@ for i = first_each, #ARGV, 3 do
         set_priority(task, state, priority)
       end
       if run_at ~= '' and tonumber(run_at) <= context.now then
-        local lanes = {}
         redis.call('ZREM', keys.due, key)
         promote_task(context, lanes, task, state, fields[2], fields[3])
-        push_lanes(context, lanes)
       elseif run_at ~= '' then
         redis.call('HSET', state_key, 'due', run_at)
         add_due(context, key, run_at)
@@ -63,5 +59,6 @@ for i = first_each, #ARGV, 3 do
   end
   answer(keys, reply, key, code, state)
 end
+push_lanes(context, lanes)
 finish_call(context)
 return reply

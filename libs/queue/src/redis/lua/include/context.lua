@@ -13,7 +13,7 @@ local function new_context(keys, now)
     not_before = tonumber(meta[4] or '0'), tat = tonumber(meta[5] or '0'), by_bound = meta[6] == '1',
     has_settings = meta[7], has_pauses = meta[8], has_parked = meta[9], has_watchers = meta[10],
     moves = {}, minute = {}, lines = {}, finished = {}, bytes = {}, unleased = {}, tenants = {},
-    ring_times = {}, moved_rings = {}, freed = {}, tenant_settings = {},
+    ring_times = {}, moved_rings = {}, freed = {}, left_lanes = {}, tenant_settings = {},
     wake = false, wake_tenants = {},
   }
 end

@@ -13,7 +13,7 @@ local function finish(context, task, state, result_bytes, ...)
   context.bytes[state] = context.bytes[state] + task.payload_bytes + result_bytes + limits.taskOverheadBytes
 end
 
--- Ends a task that waits in this state. Its entry stays in its lane, to be passed over, unless it is at the head.
+-- Ends a task that waits in this state.
 local function end_waiting(context, task, from, to, attempt)
   local keys = context.keys
   finish(context, task, to, 0)
@@ -22,8 +22,7 @@ local function end_waiting(context, task, from, to, attempt)
     redis.call('ZREM', keys.expiry, task.key)
   end
   if from == 'pending' then
-    local priority, tenant = lane_of(context, task)
-    settle_lane_head(context, priority, tenant, 100)
+    leave_lane(context, lane_of(context, task))
   else
     redis.call('ZREM', keys.due, task.key)
   end

@@ -280,3 +280,19 @@ local function settle_lane_head(context, priority, tenant, budget)
     redis.call('ZREM', keys.held, held)
   end
 end
+
+-- A task has left its lane out of turn. Its entry stays, to be passed over when reached, or at once where it is at the
+-- head: that is looked at once per lane, however many have left.
+local function leave_lane(context, priority, tenant)
+  local name = priority .. ':' .. tenant
+  local left = context.left_lanes[name] or { priority = priority, tenant = tenant, count = 0 }
+  left.count = left.count + 1
+  context.left_lanes[name] = left
+end
+
+local function settle_left_lanes(context)
+  for _, left in pairs(context.left_lanes) do
+    settle_lane_head(context, left.priority, left.tenant, left.count + 100)
+  end
+  context.left_lanes = {}
+end

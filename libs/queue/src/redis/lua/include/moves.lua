@@ -35,8 +35,10 @@ local function record_move(context, task, from, to, attempt)
   end
 end
 
--- Ends what a script has done: keys given up go on to the next tasks, capacity that became free is announced.
+-- Ends what a script has done: lanes forget those that left, keys given up go on to the next tasks, capacity that
+-- became free is announced.
 local function finish_call(context)
+  settle_left_lanes(context)
   hand_over_freed(context)
   if context.freed_running and context.settings.concurrency then
     wake_waiting(context)
