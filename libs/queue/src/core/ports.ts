@@ -15,8 +15,8 @@ import type {
 } from './task.js';
 
 /*
- * What a backend does, by role. A process is given the roles it needs and no more: the API a Producer, an
- * Inspector and an Operator; a worker a Consumer and a Maintainer. One conformance suite
+ * What a backend does, by role. A process is given the roles it needs and no more: the API a Producer, a
+ * Consumer, an Inspector and an Operator; a worker a Consumer and a Maintainer. One conformance suite
  * (`testing/conformance.ts`) holds every implementation to what is promised here.
  *
  * Every mutation may be repeated with the same identity (task id, idempotency key, lease token, request id)

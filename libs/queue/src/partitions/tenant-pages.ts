@@ -1,4 +1,5 @@
 import { QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
 import type { TenantOverview, TenantPage } from '../core/ports.js';
 import { sizeClass } from '../core/size-class.js';
 
@@ -24,12 +25,16 @@ export async function mergeTenantPages(
   cursor?: string,
 ): Promise<TenantPage> {
   const places = cursor === undefined ? sources.map((): Place => '') : decode(cursor, sources.length);
-  const pages = await Promise.all(places.map((place, i) => readAt(sources[i]!, place, limit)));
+  // One more: of each source one tenant at least, the default one, is not shown.
+  const most = Math.min(limit + 1, LIMITS.listLimitMax);
+  const pages = await Promise.all(places.map((place, i) => readAt(sources[i]!, place, most)));
   const candidates = pages.flatMap(({ items }, source) =>
     items.map((item, index) => ({ item, source, index, shown: sources[source]!.shows(item.tenant) })),
   );
+  // What comes after a source's last tenant read may come after some that it has not shown yet.
+  const known = pages.flatMap(({ items, nextCursor }) => (nextCursor === undefined ? [] : items.slice(-1)));
   const page = candidates
-    .filter(({ shown }) => shown)
+    .filter(({ item, shown }) => shown && known.every((last) => compareTenants(item, last) <= 0))
     .sort((a, b) => compareTenants(a.item, b.item))
     .slice(0, limit);
 
@@ -63,7 +68,7 @@ async function placeAfter(
 
 function compareTenants(a: TenantOverview, b: TenantOverview): number {
   const size = (tenant: TenantOverview) => sizeClass(tenant.backlog + tenant.running);
-  return size(b) - size(a) || (a.tenant < b.tenant ? 1 : -1);
+  return size(b) - size(a) || (a.tenant < b.tenant ? 1 : a.tenant > b.tenant ? -1 : 0);
 }
 
 function encode(places: readonly Place[]): string {
