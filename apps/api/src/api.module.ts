@@ -3,6 +3,7 @@ import type { Queue } from '@app/queue';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import type { RouteTable } from './http/route-table.js';
+import { LeasesModule } from './leases/leases.module.js';
 import type { ApiMetrics } from './metrics/http-metrics.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PortsModule } from './ports.module.js';
@@ -20,6 +21,7 @@ export class ApiModule {
         PortsModule.of(queue, metrics),
         HttpModule.of(routes),
         TasksModule,
+        LeasesModule,
         QueuesModule,
         StatsModule,
         HealthModule,

@@ -4,6 +4,8 @@ import { METRICS, type ApiMetrics } from './metrics/http-metrics.js';
 
 /** Injects a `Producer`. */
 export const PRODUCER = Symbol('Producer');
+/** Injects a `Consumer`. */
+export const CONSUMER = Symbol('Consumer');
 /** Injects an `Inspector`. */
 export const INSPECTOR = Symbol('Inspector');
 /** Injects an `Operator`. */
@@ -15,7 +17,7 @@ export const OPERATOR = Symbol('Operator');
 export class PortsModule {
   static of(queue: Queue, metrics: ApiMetrics): DynamicModule {
     const providers = [
-      ...[PRODUCER, INSPECTOR, OPERATOR].map((provide) => ({ provide, useValue: queue })),
+      ...[PRODUCER, CONSUMER, INSPECTOR, OPERATOR].map((provide) => ({ provide, useValue: queue })),
       { provide: METRICS, useValue: metrics },
     ];
     return { module: PortsModule, providers, exports: providers };
