@@ -86,7 +86,7 @@ export interface LeaseRequest {
   queue: QueueName;
   workerId: string;
   /**
-   * At most this many tasks, up to `LIMITS.leaseTasksMax`; 0 takes nothing and passes the wake token on if work
+   * At most this many tasks, up to `LIMITS.leaseTasksMax`; 0 takes nothing new and passes the wake token on if work
    * is waiting.
    */
   max: number;
@@ -94,7 +94,7 @@ export interface LeaseRequest {
   leaseMs: number;
   /**
    * Identity of this request, unguessable and new for every lease: lease tokens are derived from it. A repeat
-   * within `leaseMs` returns what the first one took and still holds. Absent: made by the backend.
+   * within `leaseMs` returns what the first one took and still holds, whatever its `max`. Absent: made by the backend.
    */
   requestId?: string;
   /**

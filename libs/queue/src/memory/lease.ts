@@ -15,7 +15,7 @@ export function lease(queue: QueueState, request: Request, now: number): Lease {
   queue.lanes.rejoinDue(now);
   const only = onlyServed(request);
   queue.watch(only ?? []);
-  const retaken = request.max === 0 ? [] : retake(queue, request, now);
+  const retaken = retake(queue, request, now);
   const taken = retaken ? [] : takeNew(queue, request, now);
 
   // What was settled along with this has been offered here, if to everybody.

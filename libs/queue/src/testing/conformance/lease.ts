@@ -227,6 +227,16 @@ export function describeLease(setup: Setup): void {
       expect(overview?.states).toMatchObject({ running: 2, pending: 1 });
     });
 
+    it('return it also when they ask for nothing, and then never take anything', async () => {
+      await subject.add({}, {}, {});
+      expect(await subject.take(0, { requestId: 'r1' })).toEqual([]);
+      const taken = await subject.take(2, { requestId: 'r1' });
+      expect(keysOf(await subject.take(0, { requestId: 'r1' })).sort()).toEqual(keysOf(taken).sort());
+      expect(await subject.take(0, { requestId: 'r2' })).toEqual([]);
+      const [overview] = await subject.queue.overview([subject.name]);
+      expect(overview?.states).toMatchObject({ running: 2, pending: 1 });
+    });
+
     it('return only what is still held', async () => {
       await subject.add({}, {}, {});
       const [done, kept, extended] = await subject.take(3, { requestId: 'r1' });

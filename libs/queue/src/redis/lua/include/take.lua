@@ -144,7 +144,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     context.has_watchers = true
   end
   local allowed, until_ms = queue_allowance(context)
-  local earlier = max > 0 and redis.call('GET', keys.asked .. worker)
+  local earlier = redis.call('GET', keys.asked .. worker)
   local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200)
   local taken = taking.taken
   if earlier and string.sub(earlier, 1, #request + 1) == request .. ' ' then
