@@ -1,4 +1,6 @@
-import { describeQueue, ManualClock } from '@app/queue/testing';
+import { LIMITS } from '@app/queue';
+import { describeQueue, ManualClock, newTask, uniqueQueue } from '@app/queue/testing';
+import { queueKey } from '../../libs/queue/src/redis/keys.js';
 import { openTestQueue } from '../support/redis.js';
 
 describeQueue('RedisQueue', async () => {
@@ -7,3 +9,34 @@ describeQueue('RedisQueue', async () => {
   // Idempotency keys and repeated leases are forgotten by Redis' own clock.
   return { queue, clock, another, forgetsByClock: false, cleanup };
 });
+
+test('a queue forgets the totals of workers that were active longest ago, where it knows too many', async () => {
+  const { queue, redis, keyPrefix, cleanup } = await openTestQueue();
+  const name = uniqueQueue();
+  try {
+    await settleOne(queue, name, 'w');
+    const others = Array.from({ length: LIMITS.workersKept - 1 }, (_, i) => [Date.now() * 2, `other-${i}`]);
+    await redis.zadd(queueKey(keyPrefix, name, 'workers'), ...others.flat());
+    expect(await completedBy('w')).toBe(1);
+    await settleOne(queue, name, 'new');
+    expect(await completedBy('w')).toBe(0);
+    expect(await completedBy('new')).toBe(1);
+    expect(await redis.zcard(queueKey(keyPrefix, name, 'workers'))).toBe(LIMITS.workersKept);
+  } finally {
+    await cleanup();
+  }
+
+  async function completedBy(worker: string) {
+    return (await queue.activity(name, [worker]))[0]!.totals.completed;
+  }
+});
+
+async function settleOne(
+  queue: Awaited<ReturnType<typeof openTestQueue>>['queue'],
+  name: string,
+  workerId: string,
+): Promise<void> {
+  await queue.enqueue([newTask({ queue: name })]);
+  const { tasks } = await queue.lease({ queue: name, workerId, max: 1, leaseMs: 10_000 });
+  await queue.settle(tasks.map(({ id, leaseToken }) => ({ id, leaseToken, action: 'complete' })));
+}

@@ -94,6 +94,31 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
     story: [submitSome(2), lease(), settle({ lease: 0, action: 'release' }), lease()],
   },
   {
+    about: 'does not note who has leased a task',
+    breaks: "call_each('SADD', keys.leasedBy .. worker, taken)",
+    into: '',
+    story: [submitSome(1), lease()],
+  },
+  {
+    about: 'takes a task of a worker for leased when it is no more',
+    breaks: "call_each('SREM', keys.leasedBy .. worker, ended.keys)",
+    into: '',
+    story: [submitSome(1), lease(), complete()],
+  },
+  {
+    about: 'does not count a lost lease among its worker’s',
+    script: 'reap',
+    breaks: 'add(ended.outcomes, outcome, 1)',
+    into: '',
+    story: [submitSome(1), lease(), LOSE_LEASES],
+  },
+  {
+    about: 'takes a failed attempt for a failed task',
+    breaks: "leave(state[8], key, 'retrying', 'retried')",
+    into: "leave(state[8], key, 'retrying', 'failed')",
+    story: [submitSome(1), lease(), fail(1_000)],
+  },
+  {
     about: 'counts a released attempt',
     breaks: 'attempt = attempt - 1',
     into: 'attempt = attempt - 0',
@@ -491,7 +516,7 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'does not wake the own workers of a tenant',
-    breaks: "if context.has_watchers and redis.call('SISMEMBER', context.keys.watched, tenant) == 1 then",
+    breaks: "if context.has_watchers and redis.call('ZSCORE', context.keys.watched, tenant) then",
     into: 'if false then',
     story: [
       lease(1, { tenants: ['a'], steal: false }),

@@ -13,6 +13,8 @@ import type { Pair } from './pair.js';
 import { checkStructure } from './structure.js';
 
 const ORDERS = ['oldest', 'newest'] as const;
+/** Those of the stories. */
+const WORKERS = ['w0', 'w1', 'w2'] as const;
 /** Small, so that lists have several. */
 const PAGE = 7;
 
@@ -41,6 +43,7 @@ export async function observe(pair: Pair, queue: QueueName): Promise<void> {
       ({ items }) => items.map((tenant) => shown(pair, tenant)),
     ),
   ]);
+  await pair.ask(`activity in ${queue}`, (each) => each.activity(queue, WORKERS));
   const [real, ideal] = tenants.map(({ items }) => items);
   if (real && ideal) await compareAges(pair, queue, real, ideal);
 }
@@ -64,6 +67,13 @@ export async function inspect(pair: Pair, queue: QueueName, ids: readonly TaskId
         tenant,
         (each) => each.tenant(queue, tenant),
         (overview) => shown(pair, overview),
+      ),
+    ),
+    ...WORKERS.map((worker) =>
+      pair.ask(
+        `leased by ${worker}`,
+        (each) => each.leased(queue, worker, 1_000),
+        (tasks) => tasks.map(({ id }) => id).sort(),
       ),
     ),
     pair.ask('settings', (each) => each.settings(queue)),

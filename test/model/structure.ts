@@ -135,14 +135,33 @@ class Audit {
   async checkIndexes(): Promise<void> {
     this.#same('due', await this.#members('due'), this.#keysIn('scheduled', 'retrying'));
     this.#same('leases', await this.#members('leases'), this.#keysIn('running'));
+    await this.#checkLeasedBy();
     const mayExpire = this.#keysIn('scheduled', 'pending');
     const expiring = (await this.#members('expiry')).filter((each) => !mayExpire.includes(each));
     this.#same('expiry of tasks that have started or ended', expiring, []);
   }
 
+  /** What each worker has leased is what runs for it, and nobody else has an index. */
+  async #checkLeasedBy(): Promise<void> {
+    const start = this.#key('leasedBy');
+    const indexes = (await this.store.redis.keys('*')).filter((key) => key.startsWith(start));
+    const leased = await Promise.all(
+      indexes.map(async (index) => {
+        const worker = index.slice(start.length);
+        return (await this.store.redis.smembers(index)).map((key) => `${key} by ${worker}`);
+      }),
+    );
+    const running = this.tasks.filter(({ state }) => state === 'running');
+    this.#same(
+      'tasks leased by workers',
+      leased.flat(),
+      running.map(({ id, workerId }) => `${this.#keyOf(id)} by ${workerId}`),
+    );
+  }
+
   async checkTokens(): Promise<void> {
     const { redis } = this.store;
-    const watched = await redis.smembers(this.#key('watched'));
+    const watched = await this.#members('watched');
     const lists = [this.#key('wake'), ...watched.map((tenant) => this.#key('wakeOf', tenant))];
     for (const list of lists) {
       const tokens = await redis.llen(list);

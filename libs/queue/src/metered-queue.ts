@@ -19,6 +19,8 @@ const TIMED = [
   'settings',
   'tenants',
   'tenant',
+  'activity',
+  'leased',
   'probe',
   'cancel',
   'retry',

@@ -62,6 +62,18 @@ export const LIMITS = {
   partitionsMax: 64,
   /** Tenants a lease request may name: each is looked up in every priority. */
   leaseTenantsMax: 100,
+  /**
+   * Tenants that workers may wait for by name in a queue: strangers name them. Whoever names more is not told of work, and
+   * is to look again after `unwatchedLookMs`.
+   */
+  watchedTenantsMax: 10_000,
+  unwatchedLookMs: SECOND_MS,
+  /** How long after a lease its tenants' work rings. Whoever waits longer asks in between. */
+  watchedMs: 5 * MINUTE_MS,
+  /** Named tenants whose last turn is known. The others come first, as do those served longest ago. */
+  servedTenantsKept: 1_000,
+  /** Workers whose totals a queue keeps: any name that a lease request gives has some. */
+  workersKept: 10_000,
   /** How long a handler may hold its queue back at once. */
   retryAfterMsMax: HOUR_MS,
   /** Lower priorities wait longer before they are put in front of higher ones. From 1, very_low, to 6, critical. */

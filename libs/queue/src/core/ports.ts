@@ -209,7 +209,8 @@ export interface Consumer {
    * take anything after all. Waiting costs one connection per process (on a cluster, one per queue).
    *
    * `tenants`: only for work of these, for a caller that serves nobody else (`steal` is not true). Such a caller
-   * takes no token from those who could serve everybody, and is heard once it has asked for a lease.
+   * takes no token from those who could serve everybody, and is told of work for `LIMITS.watchedMs` after it has asked for
+   * a lease. Where the lease's `nextDueInMs` says so it is to ask again earlier: too many tenants are waited for.
    */
   waitForWork(
     queues: readonly QueueName[],
@@ -315,6 +316,30 @@ export interface TenantPage {
   nextCursor?: string;
 }
 
+/** How leases of a worker ended. */
+export const LEASE_OUTCOMES = [
+  /** Settled so. */
+  'completed',
+  /** The task is in the dead-letter queue. */
+  'failed',
+  /** The attempt failed, the task is tried again. */
+  'retried',
+  'released',
+  /** The worker gave it back or failed after it was asked to stop. */
+  'cancelled',
+  /** The worker let the lease lapse. */
+  'crashed',
+] as const;
+export type LeaseOutcome = (typeof LEASE_OUTCOMES)[number];
+
+/** What a worker does in a queue, as the engine saw it: nothing of it is the worker's word. */
+export interface WorkerActivity {
+  /** Tasks it has leased, lapsed leases included until they are reaped. */
+  running: number;
+  /** Since it was first seen. Of the `LIMITS.workersKept` workers that were last active in the queue. */
+  totals: Record<LeaseOutcome, number>;
+}
+
 export interface Inspector {
   /** In order; `undefined` where there is no such task. */
   get(ids: readonly TaskId[]): Promise<(Task | undefined)[]>;
@@ -337,6 +362,10 @@ export interface Inspector {
   tenants(queue: QueueName, limit: number, cursor?: string): Promise<TenantPage>;
   /** One tenant, known or not. */
   tenant(queue: QueueName, tenant: string): Promise<TenantOverview>;
+  /** What each of these workers does in the queue, in order; nothing for one that was never seen there. */
+  activity(queue: QueueName, workerIds: readonly string[]): Promise<WorkerActivity[]>;
+  /** Tasks of the queue that a worker has leased, in no order: all or, where there are more, any `limit` of them. */
+  leased(queue: QueueName, workerId: string, limit: number): Promise<Task[]>;
   /**
    * The task once it is in a terminal state, or as it is after `timeoutMs` or on abort; `undefined` where there
    * is none. Never misses an end that happens while it starts to wait. Waiting costs the store nothing.

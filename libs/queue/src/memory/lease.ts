@@ -14,7 +14,7 @@ export function lease(queue: QueueState, request: Request, now: number): Lease {
   promoteDue(queue, LIMITS.choreTasksMax, now);
   queue.lanes.rejoinDue(now);
   const only = onlyServed(request);
-  queue.watch(only ?? []);
+  const told = !only || queue.watch(only, now);
   const retaken = retake(queue, request, now);
   const taken = retaken ? [] : takeNew(queue, request, now);
 
@@ -29,7 +29,8 @@ export function lease(queue: QueueState, request: Request, now: number): Lease {
   else if (taken.length > 0 && startAt < Infinity) queue.ring();
 
   const next = queue.due()[0];
-  const nextAt = Math.min(startAt, next ? dueAt(next) : Infinity);
+  const lookAt = told ? Infinity : now + LIMITS.unwatchedLookMs;
+  const nextAt = Math.min(startAt, lookAt, next ? dueAt(next) : Infinity);
   return {
     tasks: (retaken ?? taken).map(viewLeased),
     more,

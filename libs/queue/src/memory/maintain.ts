@@ -90,6 +90,7 @@ function countCrash(queue: QueueState, record: TaskRecord, now: number): 'return
   const { task } = record;
   task.crashes += 1;
   queue.count('crashed', now);
+  queue.totals.count(task.workerId ?? '', 'crashed');
   queue.addError(record, {
     attempt: task.attempt,
     at: now,

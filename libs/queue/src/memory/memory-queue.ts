@@ -23,10 +23,12 @@ import type {
   TaskPage,
   TenantOverview,
   TenantPage,
+  WorkerActivity,
 } from '../core/ports.js';
 import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import { isTerminal, type LogLine, type QueueName, type Task, type TaskId } from '../core/task.js';
+import { activity, leasedBy } from './activity.js';
 import { Bells } from './bells.js';
 import {
   checkChange,
@@ -194,6 +196,20 @@ export class MemoryQueue implements Queue {
 
   async tenant(queue: QueueName, tenant: string): Promise<TenantOverview> {
     return tenantOverview(this.#checked(queue, tenant), tenant, this.#clock.now());
+  }
+
+  async activity(queue: QueueName, workerIds: readonly string[]): Promise<WorkerActivity[]> {
+    checkName('queue', queue, '/queue');
+    checkCount('/workerIds', workerIds.length, 0, LIMITS.listLimitMax);
+    workerIds.forEach((id, index) => checkName('workerId', id, `/workerIds/${index}`));
+    return workerIds.map((id) => activity(this.#queue(queue), id));
+  }
+
+  async leased(queue: QueueName, workerId: string, limit: number): Promise<Task[]> {
+    checkName('workerId', workerId, '/workerId');
+    checkCount('/limit', limit, 1, LIMITS.listLimitMax);
+    const records = leasedBy(this.#checked(queue), workerId).slice(0, limit);
+    return records.map(({ task }) => viewTask(task, false));
   }
 
   async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {

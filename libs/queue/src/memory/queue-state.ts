@@ -22,6 +22,8 @@ import { Minutes } from './minutes.js';
 import { Ordering } from './ordering.js';
 import type { Lane, TaskRecord } from './record.js';
 import { TenantState } from './tenant-state.js';
+import { Watched } from './watched.js';
+import { WorkerTotals } from './worker-totals.js';
 
 /** What a queue tells the outside about itself. */
 export interface QueueListener {
@@ -37,7 +39,7 @@ interface Remembered {
   /** By worker, the latest lease request that took something. */
   requests: Map<string, { requestId: string; until: number; keys: string[] }>;
   /** Tenants that were named by workers that do not serve everybody. */
-  watched: Set<string>;
+  watched: Watched;
   /** The queue was known once. */
   listed: boolean;
 }
@@ -52,6 +54,7 @@ export class QueueState {
   readonly levels = new Levels();
   readonly ordering = new Ordering();
   readonly minutes = new Minutes();
+  readonly totals = new WorkerTotals();
   settings: QueueSettings = {};
   paused = false;
   draining = false;
@@ -82,7 +85,7 @@ export class QueueState {
     private readonly remembered: Remembered = {
       submissions: new Map(),
       requests: new Map(),
-      watched: new Set(),
+      watched: new Watched(),
       listed: false,
     },
   ) {}
@@ -91,7 +94,7 @@ export class QueueState {
   afterDeletion(): QueueState {
     return new QueueState(this.name, this.listener, {
       ...this.remembered,
-      watched: new Set(),
+      watched: new Watched(),
       listed: this.isListed,
     });
   }
@@ -157,6 +160,14 @@ export class QueueState {
     return { priority: this.priorityPolicy.policy === 'off' ? FIFO_LANE.priority : priority, tenant };
   }
 
+  /** A named tenant has had its turn. Of many, the turns of those served longest ago are forgotten. */
+  served(tenant: string): void {
+    this.tenant(tenant).servedAt = this.turns += 1;
+    const known = [...this.#tenants.values()].filter(({ servedAt }) => servedAt > 0);
+    if (known.length <= LIMITS.servedTenantsKept) return;
+    known.reduce((a, b) => (a.servedAt < b.servedAt ? a : b)).servedAt = 0;
+  }
+
   /** Nothing starts before `time`. */
   holdBack(time: number): void {
     this.notBefore = Math.max(this.notBefore, time);
@@ -178,9 +189,9 @@ export class QueueState {
     return [...this.#running].sort((a, b) => deadlineOf(a) - deadlineOf(b) || compareText(a.key, b.key));
   }
 
-  /** Workers that do not serve everybody hear of the tenants they have named. */
-  watch(tenants: readonly string[]): void {
-    for (const tenant of tenants) this.remembered.watched.add(tenant);
+  /** Workers that do not serve everybody hear of the tenants they have named; false where these are too many. */
+  watch(tenants: readonly string[], now: number): boolean {
+    return this.remembered.watched.add(tenants, now);
   }
 
   ring(tenant?: string): void {

@@ -3,8 +3,10 @@ import type { Extension, ExtendOutcome, Settlement, SettleOutcome } from '../cor
 import { storedError } from '../core/report.js';
 import { DEFAULT_RETRY, retryDelayMs } from '../core/retry.js';
 import type { TaskError, TaskState } from '../core/task.js';
+
 import type { QueueState } from './queue-state.js';
 import type { TaskRecord } from './record.js';
+import { outcomeOf } from './worker-totals.js';
 
 type Failing = Settlement & { action: 'fail' };
 
@@ -28,8 +30,10 @@ export function settle(
     const holding = findHeld(record, item);
     if (holding instanceof QueueError) return { status: 'refused', error: holding };
     queue.addLogs(holding, item.logs, now);
+    const worker = holding.task.workerId ?? '';
     const state = apply(queue, holding, item, random, now);
     if (item.action === 'release' && state === 'pending') released.push({ queue, record: holding });
+    queue.totals.count(worker, outcomeOf(item, state));
     holding.settled = { token: item.leaseToken, state };
     return { status: 'settled', state };
   });

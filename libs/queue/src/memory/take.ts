@@ -62,7 +62,7 @@ class Taking {
           left -= 1;
         });
       }
-      if (left < this.#weightOf(lane.tenant)) queue.tenant(lane.tenant).servedAt = queue.turns += 1;
+      if (left < this.#weightOf(lane.tenant)) queue.served(lane.tenant);
     }
   }
 

@@ -8,11 +8,12 @@ import type {
   TaskPage,
   TenantOverview,
   TenantPage,
+  WorkerActivity,
 } from '../core/ports.js';
 import type { QueueSettings } from '../core/settings.js';
 import type { LogLine, QueueName, Task, TaskId } from '../core/task.js';
 import { tenantIn } from './growth.js';
-import { mergeOverviews } from './merge.js';
+import { mergeActivity, mergeOverviews } from './merge.js';
 import type { PartitionCounts } from './partition-counts.js';
 import {
   isPartitionName,
@@ -118,6 +119,19 @@ export class PartitionedInspector implements Inspector {
     checkQueueName(queue, '/queue');
     checkName('tenant', tenant, '/tenant');
     return tenantIn(this.inner, partitionsWith(queue, await this.counts.of(queue), [tenant]), tenant);
+  }
+
+  async activity(queue: QueueName, workerIds: readonly string[]): Promise<WorkerActivity[]> {
+    checkQueueName(queue, '/queue');
+    const names = partitionNames(queue, await this.counts.of(queue));
+    return mergeActivity(await Promise.all(names.map((name) => this.inner.activity(name, workerIds))));
+  }
+
+  async leased(queue: QueueName, workerId: string, limit: number): Promise<Task[]> {
+    checkQueueName(queue, '/queue');
+    const names = partitionNames(queue, await this.counts.of(queue));
+    const parts = await Promise.all(names.map((name) => this.inner.leased(name, workerId, limit)));
+    return parts.flat().map(inQueue).slice(0, limit);
   }
 
   probe(): Promise<{ writeMs: number; readMs: number }> {

@@ -1,12 +1,14 @@
 import { LIMITS } from '../core/limits.js';
 import {
   type ChoreResult,
+  LEASE_OUTCOMES,
   MINUTE_EVENTS,
   type MinuteCounts,
   type QueueOverview,
   type StateCounts,
   type TenantOverview,
   type WaitCounts,
+  type WorkerActivity,
 } from '../core/ports.js';
 import { type Priority, TASK_STATES } from '../core/task.js';
 import { wholeOf } from './shares.js';
@@ -51,6 +53,20 @@ export function mergeTenants(parts: readonly [TenantOverview, ...TenantOverview[
     waits: mergeWaits(parts.map(({ waits }) => waits)),
     ...known({ oldestPendingAgeMs: most(parts.map(({ oldestPendingAgeMs }) => oldestPendingAgeMs)) }),
   };
+}
+
+/** Of several workers, what each does in each partition. */
+export function mergeActivity(parts: readonly WorkerActivity[][]): WorkerActivity[] {
+  const [first = []] = parts;
+  return first.map((_, index) => {
+    const each = parts.map((part) => part[index]!);
+    return {
+      running: sum(each, ({ running }) => running),
+      totals: Object.fromEntries(
+        LEASE_OUTCOMES.map((outcome) => [outcome, sum(each, ({ totals }) => totals[outcome])]),
+      ) as WorkerActivity['totals'],
+    };
+  });
 }
 
 export function mergeChores(parts: readonly ChoreResult[]): ChoreResult {

@@ -37,6 +37,8 @@ export function partitionQueue(inner: Queue): Queue {
     settings: inspector.settings.bind(inspector),
     tenants: inspector.tenants.bind(inspector),
     tenant: inspector.tenant.bind(inspector),
+    activity: inspector.activity.bind(inspector),
+    leased: inspector.leased.bind(inspector),
     waitForEnd: inspector.waitForEnd.bind(inspector),
     probe: inspector.probe.bind(inspector),
     cancel: operator.cancel.bind(operator),

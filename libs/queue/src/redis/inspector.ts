@@ -4,6 +4,8 @@ import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId } from '../core/names.js';
 import {
   type Inspector,
+  LEASE_OUTCOMES,
+  type LeaseOutcome,
   type ListQuery,
   MINUTE_EVENTS,
   type MinuteCounts,
@@ -13,6 +15,7 @@ import {
   type TaskPage,
   type TenantOverview,
   type TenantPage,
+  type WorkerActivity,
 } from '../core/ports.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import { sizeClass } from '../core/size-class.js';
@@ -33,7 +36,14 @@ import type { EndSource } from './end-watcher.js';
 import { globalKey, queueKey } from './keys.js';
 import { decodeLogLine, decodeRow, type Row } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
-import { getScript, listScript, overviewScript, tenantsScript } from './scripts.generated.js';
+import {
+  activityScript,
+  getScript,
+  leasedScript,
+  listScript,
+  overviewScript,
+  tenantsScript,
+} from './scripts.generated.js';
 
 const PROBE_KEPT_MS = 60_000;
 const MINUTE_MS = 60_000;
@@ -166,6 +176,22 @@ export class RedisInspector implements Inspector {
     return items[0]!;
   }
 
+  async activity(queue: QueueName, workerIds: readonly string[]): Promise<WorkerActivity[]> {
+    checkName('queue', queue, '/queue');
+    checkCount('/workerIds', workerIds.length, 0, LIMITS.listLimitMax);
+    workerIds.forEach((id, index) => checkName('workerId', id, `/workerIds/${index}`));
+    const reply = await this.scripts.run(activityScript, queue, {}, workerIds);
+    return (reply as [number, string[]][]).map(decodeActivity);
+  }
+
+  async leased(queue: QueueName, workerId: string, limit: number): Promise<Task[]> {
+    checkName('queue', queue, '/queue');
+    checkName('workerId', workerId, '/workerId');
+    checkCount('/limit', limit, 1, LIMITS.listLimitMax);
+    const rows = (await this.scripts.run(leasedScript, queue, { worker: workerId, limit })) as Row[];
+    return rows.map((row) => decodeRow(queue, row));
+  }
+
   async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {
     const { queue, key } = splitTaskId(id);
     const deadlineMs = performance.now() + timeoutMs;
@@ -272,6 +298,15 @@ function decodeMinute(at: number, events: string[]): MinuteCounts {
     if (event in counts) counts[event] = Number(events[i + 1]);
   }
   return { at, ...counts };
+}
+
+function decodeActivity([running, fields]: [number, string[]]): WorkerActivity {
+  const totals = Object.fromEntries(LEASE_OUTCOMES.map((outcome) => [outcome, 0])) as Record<
+    LeaseOutcome,
+    number
+  >;
+  for (let i = 0; i < fields.length; i += 2) totals[fields[i] as LeaseOutcome] = Number(fields[i + 1]);
+  return { running, totals };
 }
 
 function decodeTenant(now: number, [tenant, settings, paused, since, fields]: TenantRow): TenantOverview {

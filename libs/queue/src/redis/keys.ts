@@ -115,13 +115,15 @@ export const QUEUE_KEYS = {
   },
   served: {
     suffix: 'served',
-    type: 'hash',
-    holds: 'Number of the turn in which a tenant was last served by a worker that names it.',
+    type: 'sorted set',
+    holds:
+      'Tenants by the number of the turn in which a worker that names them last served them. Those served longest ago are forgotten.',
   },
   watched: {
     suffix: 'watched',
-    type: 'set',
-    holds: 'Tenants named by workers that do not serve everybody: their work also rings `wake:<tenant>`.',
+    type: 'sorted set',
+    holds:
+      'Tenants named by workers that do not serve everybody, by when one last did: their work also rings `wake:<tenant>`.',
   },
   due: { suffix: 'due', type: 'sorted set', holds: 'Scheduled and retrying tasks by due time.' },
   expiry: {
@@ -130,6 +132,23 @@ export const QUEUE_KEYS = {
     holds: 'Tasks that expire unless they start before their score.',
   },
   leases: { suffix: 'leases', type: 'sorted set', holds: 'Running tasks by lease deadline.' },
+  leasedBy: {
+    suffix: 'leased:',
+    of: 'worker id',
+    type: 'set',
+    holds: 'Tasks whose lease a worker holds.',
+  },
+  workers: {
+    suffix: 'workers',
+    type: 'sorted set',
+    holds: 'Workers that have totals, by about when they last ended a lease. The first are forgotten.',
+  },
+  totals: {
+    suffix: 'totals:',
+    of: 'worker id',
+    type: 'hash',
+    holds: 'What became of the tasks that a worker had leased, by outcome.',
+  },
   asked: {
     suffix: 'asked:',
     of: 'worker id',

@@ -1,3 +1,4 @@
+import { describeActivity } from './conformance/activity.js';
 import { describeChores } from './conformance/chores.js';
 import { describeData } from './conformance/data.js';
 import { describeEnqueue } from './conformance/enqueue.js';
@@ -61,6 +62,7 @@ export function describeQueue(name: string, setup: Setup): void {
     describe('list', () => describeList(setup));
     describe('overview and queues', () => describeOverview(setup));
     describe('tenants', () => describeTenants(setup));
+    describe('activity of workers', () => describeActivity(setup));
     describe('waiting', () => describeWaiting(setup));
   });
 }

@@ -32,6 +32,7 @@ export async function checkInvariants(queue: Queue, name: QueueName): Promise<vo
     }
   }
   compareTenants(await listTenants(queue, name), tasks, breaches);
+  breaches.push(...(await faultsOfWorkers(queue, name, tasks)));
   const { mode } = await queue.settings(name);
   for (const [scope, count] of startedByScope(tasks, mode === 'fifo')) {
     if (count > 1) breaches.push(`${count} tasks of ${scope} have started and not ended`);
@@ -91,6 +92,27 @@ function compareTenants(
   for (const tenant of [...expected.keys(), ...running.keys()]) {
     if (!listed.has(tenant)) breaches.push(`tenant ${tenant} has open tasks and is not listed`);
   }
+}
+
+/** What workers are said to have leased is what runs for them. */
+async function faultsOfWorkers(queue: Queue, name: QueueName, tasks: readonly Task[]): Promise<string[]> {
+  const known = tasks.flatMap(({ workerId, errors }) => [workerId, ...errors.map((error) => error.workerId)]);
+  const workers = [...new Set(known.filter((id) => id !== undefined))].slice(0, LIMITS.listLimitMax);
+  const activities = await queue.activity(name, workers);
+  const faults: string[] = [];
+  for (const [index, worker] of workers.entries()) {
+    const running = tasks.filter(({ workerId }) => workerId === worker).map(({ id }) => id);
+    const leased = await queue.leased(name, worker, LIMITS.listLimitMax);
+    const right = leased.filter(({ id }) => running.includes(id)).length;
+    if (right !== leased.length || right !== Math.min(running.length, LIMITS.listLimitMax)) {
+      faults.push(
+        `${worker} has leased ${leased.length} tasks, ${right} of the ${running.length} that run for it`,
+      );
+    }
+    const count = activities[index]?.running;
+    if (count !== running.length) faults.push(`${worker} runs ${count} tasks, recounted ${running.length}`);
+  }
+  return faults;
 }
 
 function waits({ state }: Task): boolean {

@@ -38,10 +38,11 @@ for _, held in ipairs(left > 0 and redis.call('ZRANGE', keys.held, 0, left - 1) 
     unlink_lane(keys.lane .. held, keys.held, held)
   end
 end
-for _, tenant in ipairs(left > 0 and redis.call('SRANDMEMBER', keys.watched, left) or {}) do
-  redis.call('UNLINK', keys.wakeOf .. tenant)
-  redis.call('SREM', keys.watched, tenant)
-  left = left - 1
+for _, tenant in ipairs(left > 0 and redis.call('ZRANGE', keys.watched, 0, left - 1) or {}) do
+  unlink_lane(keys.wakeOf .. tenant, keys.watched, tenant)
+end
+for _, worker in ipairs(left > 0 and redis.call('ZRANGE', keys.workers, 0, left - 1) or {}) do
+  unlink_lane(keys.totals .. worker, keys.workers, worker)
 end
 for _, tenant in ipairs(left > 0 and redis.call('ZRANGE', keys.tenants, 0, left - 1) or {}) do
   unlink_lane(keys.tenant .. tenant, keys.tenants, tenant)

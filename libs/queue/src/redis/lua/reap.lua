@@ -1,7 +1,7 @@
 --! Takes lost leases: counts a crash, and puts the task back to the head of its lane or, after too many, into
 --! the dead-letter queue. After a gap it first gives every lease of before one more length.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves finish notes
+--! include clock context record settings lanes ordering moves finish notes leases
 --! arg now
 --! arg between_ms       how long, by the caller's own measure, it has not reaped this queue, 0 where it does not know
 --! reply count, more (1 or 0), ms until the next deadline or ''
@@ -45,13 +45,13 @@ for i = 1, #lost, 2 do
   local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'worker', 'since', 'lease', 'settled')
   local task = read_task(keys, key)
   if not task or state[1] ~= 'running' then
-    context.unleased[#context.unleased + 1] = key
+    redis.call('ZREM', keys.leases, key)
   elseif deadline - state[7] < gap_at then
     redis.call('ZADD', keys.leases, now_ms + state[7], key)
   else
     local crashes = (state[3] or 0) + 1
     count = count + 1
-    context.unleased[#context.unleased + 1] = key
+    end_lease(context, state[5], key, 'crashed')
     add_error(keys, now_ms, key, state[2], state[5], '')
     redis.call('HSET', state_key, 'crashes', crashes)
     -- Without its token nobody can settle this attempt any more; the one that settled before is again the last.
@@ -88,6 +88,7 @@ end
 if count > 0 then
   add_minute(context, 'crashed', count)
 end
+write_ended_leases(context)
 finish_call(context)
 
 local head = redis.call('ZRANGE', keys.leases, 0, 0, 'WITHSCORES')

@@ -1,6 +1,6 @@
 --! Ends leases, and takes the next tasks in the same step where `max` says how many.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves due finish allowance start levels take retry notes
+--! include clock context record settings lanes ordering moves due finish allowance start levels take retry notes leases
 --! arg now
 --! arg worker           of the next lease; the seven from here are those of lease.lua
 --! arg request
@@ -16,16 +16,16 @@ local context = new_context(keys, read_clock(now))
 local now_ms = context.now
 local reply = { now_ms }
 
-local function leave(key, state)
-  context.unleased[#context.unleased + 1] = key
+local function leave(worker, key, state, outcome)
+  end_lease(context, worker, key, outcome or state)
   reply[#reply + 1] = 'settled'
   reply[#reply + 1] = state
 end
 
-local function cancel(task, attempt)
+local function cancel(worker, task, attempt)
   finish(context, task, 'cancelled', 0, 'outcome', 'cancelled')
   record_move(context, task, 'running', 'cancelled', attempt)
-  leave(task.key, 'cancelled')
+  leave(worker, task.key, 'cancelled')
 end
 
 -- Released tasks go back to the heads of their lanes together, so that they keep their order.
@@ -55,7 +55,7 @@ for _ = 1, settlements do
       end
       finish(context, task, 'completed', #body, 'outcome', 'completed')
       record_move(context, task, 'running', 'completed', attempt)
-      leave(key, 'completed')
+      leave(state[8], key, 'completed')
     elseif action == 'release' then
       attempt = attempt - 1
       redis.call('HSET', state_key, 'attempt', attempt)
@@ -65,12 +65,12 @@ for _ = 1, settlements do
         redis.call('HSET', keys.meta, 'notBefore', string.format('%.0f', context.not_before))
       end
       if state[7] then
-        cancel(task, attempt)
+        cancel(state[8], task, attempt)
       else
         redis.call('HSET', state_key, 'state', 'pending', 'outcome', 'pending')
         released[#released + 1] = { task, state[9] }
         record_move(context, task, 'running', 'pending', attempt)
-        leave(key, 'pending')
+        leave(state[8], key, 'pending', 'released')
       end
     else
       local retryable, retry_in, random, default_policy = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
@@ -85,25 +85,25 @@ for _ = 1, settlements do
         reason = 'attempts-exhausted'
       end
       if state[7] then
-        cancel(task, attempt)
+        cancel(state[8], task, attempt)
       elseif reason then
         finish(context, task, 'failed', 0, 'outcome', 'failed', 'reason', reason)
         record_move(context, task, 'running', 'failed', attempt)
-        leave(key, 'failed')
+        leave(state[8], key, 'failed')
       else
         local wait = retry_in ~= '' and tonumber(retry_in) or retry_delay(policy, failures, random)
         if wait > 0 then
           redis.call('HSET', state_key, 'state', 'retrying', 'due', now_ms + wait, 'outcome', 'retrying')
           add_due(context, key, now_ms + wait)
           record_move(context, task, 'running', 'retrying', attempt)
-          leave(key, 'retrying')
+          leave(state[8], key, 'retrying', 'retried')
         else
           local since = next_since(now_ms, state[9])
           redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'outcome', 'pending')
           line_up(context, lanes, task, since)
           record_move(context, task, 'running', 'pending', attempt)
           add_minute(context, 'retried', 1)
-          leave(key, 'pending')
+          leave(state[8], key, 'pending', 'retried')
         end
       end
     end
@@ -118,8 +118,7 @@ for n = #released, 1, -1 do
   push_head(context, priority, tenant, entry_of(context, task, since))
 end
 -- Before the next lease, which may take the same task again.
-call_each('ZREM', keys.leases, context.unleased)
-context.unleased = {}
+write_ended_leases(context)
 if max ~= '' then
   take(context, worker, request, tonumber(max), lease_ms, tenants, steal, reply)
 end

@@ -309,8 +309,49 @@ export function describeStealing(setup: Setup): void {
       expect(await subject.take(1, own('a'))).toHaveLength(1);
     });
   });
+
+  describe('tenants that strangers name', () => {
+    it('have their last turns remembered as far as these are many', async () => {
+      const names = manyTenants(LIMITS.servedTenantsKept + 2);
+      await subject.add(...names.slice(0, 500).map((tenant) => ({ tenant })));
+      await subject.add(...names.slice(500).map((tenant) => ({ tenant })));
+      for (const some of slices(names)) await subject.take(some.length, own(...some));
+      await subject.add(...['t0', 't1'].map((tenant) => ({ key: tenant, tenant })));
+      // The turns of the first two are forgotten, so that the order of the list is theirs.
+      expect(await subject.keys(2, own('t1', 't0'))).toEqual(['t1', 't0']);
+    });
+
+    it('are told of work while they are not too many, and are to look again where they are', async () => {
+      for (const some of slices(manyTenants(LIMITS.watchedTenantsMax - 2))) {
+        expect((await subject.lease(1, own(...some))).nextDueInMs).toBeUndefined();
+      }
+      expect((await subject.lease(1, own('a', 'b'))).nextDueInMs).toBe(LIMITS.unwatchedLookMs);
+      expect((await subject.lease(1, own('a'))).nextDueInMs).toBeUndefined();
+      expect((await subject.lease(1, own('b'))).nextDueInMs).toBe(LIMITS.unwatchedLookMs);
+      expect((await subject.lease(1, own('t1', 'a'))).nextDueInMs).toBeUndefined();
+      await subject.addOne({ tenant: 't1' });
+      expect(await subject.wait(['t1'])).toBe(subject.name);
+    });
+
+    it('make room once they were not asked for in a long time', async () => {
+      for (const some of slices(manyTenants(LIMITS.watchedTenantsMax - 1))) {
+        await subject.lease(1, own(...some));
+      }
+      subject.clock.advance(LIMITS.watchedMs);
+      expect((await subject.lease(1, own('a'))).nextDueInMs).toBeUndefined();
+      await subject.addOne({ tenant: 'a' });
+      expect(await subject.wait(['a'])).toBe(subject.name);
+    });
+  });
 }
 
 function manyTenants(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `t${i}`);
+}
+
+function slices(names: readonly string[]): string[][] {
+  const size = LIMITS.leaseTenantsMax;
+  return Array.from({ length: Math.ceil(names.length / size) }, (_, i) =>
+    names.slice(i * size, (i + 1) * size),
+  );
 }

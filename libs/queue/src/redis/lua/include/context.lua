@@ -167,7 +167,6 @@ end
 
 local function write_context(context)
   local keys = context.keys
-  call_each('ZREM', keys.leases, context.unleased)
   for state, members in pairs(context.finished) do
     call_each('ZADD', keys.finished .. state, members)
     redis.call('HINCRBY', keys.meta, 'bytes:' .. state, context.bytes[state])

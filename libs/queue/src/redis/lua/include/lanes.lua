@@ -70,7 +70,7 @@ end
 -- A worker that serves not everybody waits for tokens of its tenants.
 local function wake_for(context, tenant)
   context.wake = true
-  if context.has_watchers and redis.call('SISMEMBER', context.keys.watched, tenant) == 1 then
+  if context.has_watchers and redis.call('ZSCORE', context.keys.watched, tenant) then
     context.wake_tenants[tenant] = true
   end
 end

@@ -78,7 +78,7 @@ local function take_named(taking, names)
   for priority = 6, 1, -1 do
     local scores = #taking.taken < taking.most and redis.call('EXISTS', keys.ring .. priority) == 1
       and redis.call('ZMSCORE', keys.ring .. priority, unpack(names)) or {}
-    local served_in = #scores > 0 and redis.call('HMGET', keys.served, unpack(names))
+    local served_in = #scores > 0 and redis.call('ZMSCORE', keys.served, unpack(names))
     local line, seen = {}, {}
     for i, name in ipairs(names) do
       if scores[i] and not seen[name] then
@@ -100,7 +100,9 @@ local function take_named(taking, names)
         local served, until_ms = serve(taking, priority, each.tenant, want)
         place(context, priority, each.tenant, tonumber(virtual), until_ms)
         if served > 0 then
-          redis.call('HSET', keys.served, each.tenant, redis.call('HINCRBY', keys.meta, 'turns', 1))
+          if redis.call('ZADD', keys.served, redis.call('HINCRBY', keys.meta, 'turns', 1), each.tenant) == 1 then
+            redis.call('ZREMRANGEBYRANK', keys.served, 0, -limits.servedTenantsKept - 1)
+          end
           line[#line + 1] = each
         end
       end
@@ -127,6 +129,40 @@ local function any_in_ring(keys, names)
   end
 end
 
+-- From now on work of these tenants rings their wake lists. False where too many are remembered: then whoever waits for
+-- them has to look again by itself.
+local function watch(context, own, stolen)
+  local keys = context.keys
+  -- In FIFO mode all tasks are those of one tenant, as far as wake tokens go.
+  local names, entries, missing = { '~' }, {}, {}
+  for _, list in ipairs({ own, stolen }) do
+    for _, name in ipairs(list) do
+      names[#names + 1] = name
+    end
+  end
+  for i, asked in ipairs(redis.call('ZMSCORE', keys.watched, unpack(names))) do
+    local entry = asked and entries or missing
+    entry[#entry + 1], entry[#entry + 2] = context.stamp, names[i]
+  end
+  call_each('ZADD', keys.watched, entries)
+  if #missing == 0 then
+    return true
+  end
+  redis.call('HSET', keys.meta, 'has:watchers', '1')
+  context.has_watchers = true
+  local silent = redis.call('ZRANGE', keys.watched, '-inf', context.now - limits.watchedMs, 'BYSCORE', 'LIMIT', 0,
+    limits.choreTasksMax)
+  for _, tenant in ipairs(silent) do
+    redis.call('UNLINK', keys.wakeOf .. tenant)
+  end
+  call_each('ZREM', keys.watched, silent)
+  if redis.call('ZCARD', keys.watched) + #missing / 2 > limits.watchedTenantsMax then
+    return false
+  end
+  redis.call('ZADD', keys.watched, unpack(missing))
+  return true
+end
+
 -- Takes up to `max` tasks for a worker. `tenants` are served first, then those of `steal`, where `~` is everybody.
 -- Appends more, ms until the next may be taken or '', and the tasks to `reply`.
 local function take(context, worker, request, max, lease_ms, tenants, steal, reply)
@@ -135,14 +171,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
   unpark_due(context)
   local own, everybody = words_of(tenants), steal == '~' or context.settings.mode == 'fifo'
   local stolen = steal == '~' and {} or words_of(steal)
-  if steal ~= '~' then
-    -- In FIFO mode all tasks are those of one tenant, as far as wake tokens go.
-    redis.call('SADD', keys.watched, '~')
-    call_each('SADD', keys.watched, own)
-    call_each('SADD', keys.watched, stolen)
-    redis.call('HSET', keys.meta, 'has:watchers', '1')
-    context.has_watchers = true
-  end
+  local told = steal == '~' or watch(context, own, stolen)
   local allowed, until_ms = queue_allowance(context)
   local earlier = redis.call('GET', keys.asked .. worker)
   local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200)
@@ -158,6 +187,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
       take_shared(taking)
     end
     call_each('ZADD', keys.leases, taking.deadlines)
+    call_each('SADD', keys.leasedBy .. worker, taken)
     charge_queue(context, #taken)
     if #taken > 0 then
       redis.call('SET', keys.asked .. worker, request .. ' ' .. table.concat(taken, ' '), 'PX', lease_ms)
@@ -178,6 +208,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     end
   end
   wait_until(blocked_until)
+  wait_until(not told and now + limits.unwatchedLookMs)
   local unparked = next_unparked(context)
   wait_until(unparked)
   if waiting and allowed > 0 then
