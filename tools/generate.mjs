@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { transformSync } from '@swc/core';
 
 const REDIS = 'libs/queue/src/redis';
-const { QUEUE_KEYS, GLOBAL_KEYS } = await importTypeScript(`${REDIS}/keys.ts`);
+const { QUEUE_KEYS, REGISTRY, REGISTRY_KEYS, GLOBAL_KEYS } = await importTypeScript(`${REDIS}/keys.ts`);
 const { LIMITS } = await importTypeScript('libs/queue/src/core/limits.ts');
 
 const generated = {
@@ -73,14 +73,15 @@ function renderScript(folder, file) {
       throw new Error(`${file} uses limits.${limit}, which limits.ts does not know`);
     return Array.isArray(LIMITS[limit]) ? `{ ${LIMITS[limit].join(', ')} }` : LIMITS[limit];
   });
+  const keyTable = { ...QUEUE_KEYS, ...REGISTRY_KEYS };
   const used = [...new Set([...code.matchAll(/\bkeys\.(\w+)/g)].map((match) => match[1]))].sort();
   for (const key of used) {
-    if (!QUEUE_KEYS[key]) throw new Error(`${file} uses keys.${key}, which keys.ts does not know`);
+    if (!keyTable[key]) throw new Error(`${file} uses keys.${key}, which keys.ts does not know`);
   }
   const text = [
     `#!lua${words(header, 'flags').length ? ` flags=${words(header, 'flags').join(',')}` : ''}`,
     `local root = KEYS[1]`,
-    `local keys = { ${used.map((key) => `${key} = root .. ':${QUEUE_KEYS[key].suffix}'`).join(', ')} }`,
+    `local keys = { ${used.map((key) => `${key} = root .. ':${keyTable[key].suffix}'`).join(', ')} }`,
     ...(args.length ? [`local ${args.join(', ')} = ${args.map((_, i) => `ARGV[${i + 1}]`).join(', ')}`] : []),
     `local first_each = ${args.length + 1}`,
     strip(code),
@@ -145,5 +146,7 @@ function renderKeyspace(present) {
   };
   const queue = table('key of a queue', rows(QUEUE_KEYS, '…'));
   const global = table('key outside the queues', rows(GLOBAL_KEYS, 'fairlane'));
-  return between(between(present, 'queue keys', queue), 'global keys', global);
+  const registry = table('key of the workers', rows(REGISTRY_KEYS, `fairlane:{${REGISTRY}}`));
+  const withQueue = between(present, 'queue keys', queue);
+  return between(between(withQueue, 'registry keys', registry), 'global keys', global);
 }

@@ -2,7 +2,7 @@ import { QueueError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { checkName } from './names.js';
 import { checkRetry } from './new-task.js';
-import type { Extension, LeaseRequest, PurgeRequest, Settlement, TaskChange } from './ports.js';
+import type { Extension, LeaseRequest, PurgeRequest, Settlement, TaskChange, WorkerQuery } from './ports.js';
 import { HIGHEST_PRIORITY, LOWEST_PRIORITY } from './priority.js';
 import { isTerminal } from './task.js';
 
@@ -85,4 +85,10 @@ export function checkPurge({ queue, state, tenant }: PurgeRequest): void {
 export function checkChange({ priority, runAtMs }: TaskChange): void {
   if (priority !== undefined) checkCount('/priority', priority, LOWEST_PRIORITY, HIGHEST_PRIORITY);
   if (runAtMs !== undefined) checkCount('/runAt', runAtMs, 0, Number.MAX_SAFE_INTEGER);
+}
+
+export function checkWorkerQuery({ limit, cursor, queue }: WorkerQuery): void {
+  checkCount('/limit', limit, 1, LIMITS.listLimitMax);
+  if (cursor !== undefined) checkName('workerId', cursor, '/cursor');
+  if (queue !== undefined) checkName('queue', queue, '/queue');
 }

@@ -38,6 +38,14 @@ export const ERRORS = {
   },
   'task-not-found': { kind: 'not-found', message: 'There is no such task.' },
   'queue-not-found': { kind: 'not-found', message: 'There is no such queue.' },
+  'worker-not-found': {
+    kind: 'not-found',
+    message: 'No such worker is registered. It never was, or was not heard of for too long.',
+  },
+  'too-many-workers': {
+    kind: 'limited',
+    message: 'As many workers are registered as can be.',
+  },
   'task-gone': {
     kind: 'gone',
     message: 'The task this idempotency key created has ended and been removed by retention.',

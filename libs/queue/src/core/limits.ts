@@ -72,6 +72,19 @@ export const LIMITS = {
   watchedMs: 5 * MINUTE_MS,
   /** Named tenants whose last turn is known. The others come first, as do those served longest ago. */
   servedTenantsKept: 1_000,
+  /** Workers registered at once: each is remembered until it has been silent for its time. */
+  workersMax: 10_000,
+  workerTtlMsMin: SECOND_MS,
+  workerTtlMsMax: HOUR_MS,
+  workerTtlMsDefault: MINUTE_MS,
+  /** What it does is looked up in each of them. */
+  workerQueuesMax: 256,
+  workerTypesMax: 256,
+  workerLabelsMax: 32,
+  /** Of a label, the host, the version. */
+  workerTextCharsMax: 256,
+  /** All that a worker says of itself. */
+  workerBytesMax: 16 * KIB,
   /** Workers whose totals a queue keeps: any name that a lease request gives has some. */
   workersKept: 10_000,
   /** How long a handler may hold its queue back at once. */

@@ -24,11 +24,14 @@ import type {
   TenantOverview,
   TenantPage,
   WorkerActivity,
+  WorkerPage,
+  WorkerQuery,
 } from '../core/ports.js';
 import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import { isTerminal, type LogLine, type QueueName, type Task, type TaskId } from '../core/task.js';
 import { activity, leasedBy } from './activity.js';
+import type { RegisteredWorker, WorkerCommand, WorkerRegistration } from '../core/worker.js';
 import { Bells } from './bells.js';
 import {
   checkChange,
@@ -49,6 +52,7 @@ import { cancel, notFound, remove, retry, update } from './operate.js';
 import { overview } from './overview.js';
 import { purge, removeEnded } from './purge.js';
 import { compareText, QueueState } from './queue-state.js';
+import { MemoryRegistry } from './registry.js';
 import { viewTask, type TaskRecord } from './record.js';
 import { extend, settle, type Addressed } from './settle.js';
 import { tenantOverview, tenantPage } from './tenants.js';
@@ -72,10 +76,12 @@ export class MemoryQueue implements Queue {
   readonly #routes = new Map<string, QueueName>();
   readonly #bells = new Bells();
   readonly #endings = new Endings();
+  readonly #registry: MemoryRegistry;
   #chores?: { holder: string; until: number };
 
   constructor(options: MemoryQueueOptions = {}) {
     this.#clock = options.clock ?? { now: () => Date.now() };
+    this.#registry = new MemoryRegistry(this.#clock);
     this.#random = options.random ?? Math.random;
   }
 
@@ -299,6 +305,30 @@ export class MemoryQueue implements Queue {
     const removed = removeEnded(queue);
     if (!removed.more) this.#queues.set(name, queue.afterDeletion());
     return removed;
+  }
+
+  register(worker: WorkerRegistration, ttlMs: number): Promise<RegisteredWorker> {
+    return this.#registry.register(worker, ttlMs);
+  }
+
+  deregister(id: string): Promise<boolean> {
+    return this.#registry.deregister(id);
+  }
+
+  tell(id: string, command?: WorkerCommand): Promise<RegisteredWorker | undefined> {
+    return this.#registry.tell(id, command);
+  }
+
+  worker(id: string): Promise<RegisteredWorker | undefined> {
+    return this.#registry.worker(id);
+  }
+
+  workers(query: WorkerQuery): Promise<WorkerPage> {
+    return this.#registry.workers(query);
+  }
+
+  commands(): Promise<ReadonlyMap<string, WorkerCommand>> {
+    return this.#registry.commands();
   }
 
   async promote(queue: QueueName): Promise<ChoreResult> {

@@ -214,6 +214,33 @@ export const QUEUE_KEYS = {
   },
 } as const satisfies Record<string, KeyDescription>;
 
+/** The keys of the registered workers, in one slot: `<prefix>:{~workers}:<suffix>`. No queue can be called so. */
+export const REGISTRY_KEYS = {
+  workerIds: {
+    suffix: 'ids',
+    type: 'sorted set',
+    holds: 'Registered workers, all with score 0, so that they page in the order of their ids.',
+  },
+  workerDeadlines: {
+    suffix: 'deadlines',
+    type: 'sorted set',
+    holds: 'Registered workers by when they are taken to be gone.',
+  },
+  workerRecords: {
+    suffix: 'records',
+    type: 'hash',
+    holds: 'By worker, `<registered ms> <seen ms> <what it says of itself as JSON>`.',
+  },
+  workerCommands: {
+    suffix: 'commands',
+    type: 'hash',
+    holds: 'What an operator wants of a worker, if anything.',
+  },
+} as const satisfies Record<string, KeyDescription>;
+
+/** In place of a queue's name, for what runs on the registry's keys. */
+export const REGISTRY = '~workers';
+
 /** The keys outside the queues' slots. */
 export const GLOBAL_KEYS = {
   queues: {
@@ -255,4 +282,8 @@ export function queueKey(prefix: string, queue: QueueName, name: keyof typeof QU
 
 export function globalKey(prefix: string, name: keyof typeof GLOBAL_KEYS, rest = ''): string {
   return `${prefix}:${GLOBAL_KEYS[name].suffix}${rest}`;
+}
+
+export function registryKey(prefix: string, name: keyof typeof REGISTRY_KEYS): string {
+  return `${queueRoot(prefix, REGISTRY)}:${REGISTRY_KEYS[name].suffix}`;
 }

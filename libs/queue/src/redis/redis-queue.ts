@@ -23,6 +23,7 @@ import { RedisOperator } from './operator.js';
 import { PerQueueEnds, PerQueueWake } from './per-queue.js';
 import { RedisProducer } from './producer.js';
 import { toQueueError } from './redis-errors.js';
+import { RedisRegistry } from './registry.js';
 import { ScriptRunner } from './script-runner.js';
 import { checkServer } from './server-check.js';
 import { WakeListener } from './wake-listener.js';
@@ -88,6 +89,7 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
   const consumer: RedisConsumer = new RedisConsumer(scripts, directory, wake, random);
   const inspector = new RedisInspector(client, scripts, directory, ends, keyPrefix, processId);
   const operator = new RedisOperator(scripts, directory);
+  const registry = new RedisRegistry(client, scripts, keyPrefix);
   const maintainer = new RedisMaintainer(client, scripts, keyPrefix);
 
   return {
@@ -121,6 +123,12 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
     drain: operator.drain.bind(operator),
     purge: operator.purge.bind(operator),
     deleteQueue: operator.deleteQueue.bind(operator),
+    register: registry.register.bind(registry),
+    deregister: registry.deregister.bind(registry),
+    tell: registry.tell.bind(registry),
+    worker: registry.worker.bind(registry),
+    workers: registry.workers.bind(registry),
+    commands: registry.commands.bind(registry),
     promote: maintainer.promote.bind(maintainer),
     reap: maintainer.reap.bind(maintainer),
     prune: maintainer.prune.bind(maintainer),

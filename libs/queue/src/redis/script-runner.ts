@@ -23,6 +23,9 @@ const UNCONFIRMED: ReadonlySet<string> = new Set([
   'promote',
   'reap',
   'prune',
+  // Undone, the worker registers again with its next sign of life, or is taken to be gone a little later.
+  'register',
+  'deregister',
 ]);
 
 /**

@@ -20,6 +20,7 @@ import { describePause } from './conformance/pause.js';
 import { describePriorities } from './conformance/priorities.js';
 import { describePurge } from './conformance/purge.js';
 import { describeReap } from './conformance/reap.js';
+import { describeRegistry } from './conformance/registry.js';
 import { describeRetention } from './conformance/retention.js';
 import { describeRetries } from './conformance/retries.js';
 import { describeSettings } from './conformance/settings.js';
@@ -62,6 +63,7 @@ export function describeQueue(name: string, setup: Setup): void {
     describe('list', () => describeList(setup));
     describe('overview and queues', () => describeOverview(setup));
     describe('tenants', () => describeTenants(setup));
+    describe('registered workers', () => describeRegistry(setup));
     describe('activity of workers', () => describeActivity(setup));
     describe('waiting', () => describeWaiting(setup));
   });
