@@ -74,6 +74,7 @@ const goodFiles: Record<string, string> = {
   'bench/enqueue.ts': `
     import { builder } from '@app/queue/testing';
     export const rate = builder;`,
+  'examples/typescript/worker.ts': `console.log('working');`,
   'tools/start.mjs': `console.log('started');`,
 };
 

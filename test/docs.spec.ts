@@ -21,7 +21,8 @@ test.each(Object.entries(GENERATED))('%s says what the code does', (file, genera
 });
 
 const pages = [
-  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'libs/queue/README.md'],
+  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
+  ...['libs/queue/README.md', 'examples/README.md'],
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
@@ -39,6 +40,25 @@ test.each(pages)('the links of %s lead somewhere', (page) => {
   });
   expect(broken).toEqual([]);
 });
+
+test('the protocol page names every problem that a worker can be answered with', () => {
+  const { paths } = JSON.parse(readFileSync(join(root, 'docs/api/openapi.json'), 'utf8')) as {
+    paths: Record<string, Record<string, Operation>>;
+  };
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+  const codes = operations
+    .filter(({ tags }) => tags?.includes('leases'))
+    .flatMap(({ responses }) => Object.values(responses))
+    .flatMap(({ content }) => Object.keys(content?.['application/problem+json']?.examples ?? {}));
+  const page = readFileSync(join(root, 'docs/worker-protocol.md'), 'utf8');
+  expect(codes).toContain('lease-lost');
+  expect([...new Set(codes)].filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
+});
+
+interface Operation {
+  tags?: string[];
+  responses: Record<string, { content?: Record<string, { examples?: object }> }>;
+}
 
 test('the commands that README and CONTRIBUTING name exist', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {

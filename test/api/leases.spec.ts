@@ -170,6 +170,17 @@ describe.each(STORES)('over %s', (store) => {
       expect(await stored(queue, '3')).toMatchObject({ state: 'pending' });
     });
 
+    test('a repeat for no task tells what the first request took, and takes nothing', async () => {
+      const { http, queue } = await startApiOver(store);
+      await submit(queue, '1', '2');
+      const terms = { workerId: 'w', requestId: REQUEST_ID, wait: '30s' };
+      const lease = (max: number) => http.post('/v1/queues/q/lease').send({ ...terms, max });
+      await lease(0).expect(204);
+      const first = await lease(1).expect(200);
+      expect((await lease(0).expect(200)).body.items).toEqual(first.body.items);
+      expect(await stored(queue, '2')).toMatchObject({ state: 'pending' });
+    });
+
     test('a repeat that waits gets new tasks where the first ones have gone back', async () => {
       const { http, queue } = await startApiOver(store);
       await submit(queue, '1');
@@ -666,7 +677,7 @@ describe('a request that is not valid', () => {
       'every field wrong',
       {
         workerId: 'a b',
-        max: 0,
+        max: -1,
         leaseDuration: '500ms',
         wait: '61s',
         requestId: 'short',

@@ -46,9 +46,10 @@ export function post<Body = Record<string, unknown>>(
 }
 
 /** Waits, by the API's own long poll, until the task is in a terminal state. */
-export async function ended(apiUrl: string, id: string): Promise<TaskBody> {
+export async function ended(apiUrl: string, id: string, headers?: Record<string, string>): Promise<TaskBody> {
   for (;;) {
-    const { body, status } = await request<TaskBody>(`${apiUrl}/v1/tasks/${encodeURIComponent(id)}?wait=10`);
+    const url = `${apiUrl}/v1/tasks/${encodeURIComponent(id)}?wait=10`;
+    const { body, status } = await request<TaskBody>(url, { headers });
     if (status === 200 && ['completed', 'failed', 'cancelled', 'expired'].includes(body.state)) return body;
   }
 }

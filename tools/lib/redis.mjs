@@ -3,6 +3,7 @@ import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { outputOf } from './command.mjs';
+import { installProgram } from './package-manager.mjs';
 import { freePort } from './ports.mjs';
 import { Problem } from './problem.mjs';
 import { asService } from './processes.mjs';
@@ -108,9 +109,18 @@ export async function ensureRedis() {
   for (const { binary, version } of servers) {
     console.log(`${binary} is ${version}; Redis 7.0 or Valkey 7.2 is the oldest that works.`);
   }
-  const { installRedis } = await import('./redis-install.mjs');
-  return installRedis(findRedis);
+  return installProgram({ program: 'Redis', packages, advice, find: findRedis });
 }
+
+// The first package that brings a server is kept; distributions have moved between the two names.
+const packages = {
+  'apt-get': ['redis-server', 'valkey-server'],
+  yum: ['redis', 'valkey'],
+  zypper: ['redis', 'valkey'],
+  brew: ['redis'],
+  default: ['valkey', 'redis'],
+};
+const advice = 'Install Redis 7.0 (or Valkey 7.2) or newer, or set REDIS_URL to one that runs elsewhere.';
 
 async function waitUntilReady(service, port, logfile, timeoutMs, signal) {
   const stepMs = 25;

@@ -21,7 +21,8 @@ export class LeasePolls {
   async lease(request: LeaseRequest, waitMs: number, reply: FastifyReply): Promise<Lease> {
     const deadlineMs = performance.now() + waitMs;
     let lease = await this.consumer.lease(request);
-    if (lease.tasks.length === 0 && waitMs > 0) lease = await this.wait(request, lease, deadlineMs, reply);
+    if (lease.tasks.length === 0 && waitMs > 0 && request.max > 0)
+      lease = await this.wait(request, lease, deadlineMs, reply);
     await this.giveBackUnlessDelivered(lease.tasks, reply);
     return lease;
   }

@@ -27,8 +27,9 @@ export class LeaseTermsDto {
   })
   workerId!: string;
 
-  @Field(is.integer(1, LIMITS.leaseTasksMax), {
-    description: 'At most this many: as many as can begin at once.',
+  @Field(is.integer(0, LIMITS.leaseTasksMax), {
+    description:
+      'At most this many: as many as can begin at once. 0: nothing new and without waiting, only what a repeat finds.',
     default: 1,
     example: 10,
   })

@@ -1,0 +1,3 @@
+module example.com/fairlane
+
+go 1.19

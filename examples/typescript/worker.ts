@@ -1,0 +1,214 @@
+// Executes the tasks of one queue, several at a time. Needs Node 20 and nothing else.
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const env = process.env;
+const api = env.FAIRLANE_URL ?? 'http://127.0.0.1:3000';
+const queue = env.FAIRLANE_QUEUE ?? 'examples';
+const slots = Number(env.FAIRLANE_SLOTS ?? 4);
+const graceMs = Number(env.FAIRLANE_GRACE_SECONDS ?? 20) * 1_000;
+const workerId = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+/** A lease holds for 30 seconds, so that some heartbeats may get lost. */
+const beatMs = 5_000;
+
+/** Thrown where trying again would not help. */
+class Permanent extends Error {
+  override name = 'permanent';
+}
+
+type Handler = (payload: never, attempt: Attempt) => unknown;
+
+const handlers: Record<string, Handler> = {
+  'text.count': ({ text }: { text: string }) => ({ words: text.split(/\s+/).filter(Boolean).length }),
+  sleep: ({ ms }: { ms: number }, attempt) => {
+    attempt.log(`sleeping for ${ms} ms`);
+    attempt.progress = { percent: 0 };
+    return delay(ms, undefined, { signal: attempt.signal });
+  },
+  flaky: ({ failures }: { failures: number }, { task }) => {
+    if (task.failures < failures) throw new Error('not yet');
+    return { attempt: task.attempt };
+  },
+};
+
+interface Task {
+  id: string;
+  type: string;
+  payload?: unknown;
+  attempt: number;
+  failures: number;
+  timeoutMs?: number;
+  leaseToken: string;
+}
+
+/** A leased task, until it is settled. */
+class Attempt {
+  readonly task: Task;
+  progress: unknown;
+  readonly #stop = new AbortController();
+  #lines: string[] = [];
+
+  constructor(task: Task) {
+    this.task = task;
+  }
+
+  /** Aborts when the handler must not go on. Its reason: lease-lost, cancelled or timeout. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  stop(reason: string): void {
+    this.#stop.abort(reason);
+  }
+
+  log(line: string): void {
+    this.#lines.push(line);
+  }
+
+  /** What every message about the attempt says, with the lines since the last one. */
+  message(fields: object = {}) {
+    const logs = this.#lines.splice(0);
+    return { id: this.task.id, leaseToken: this.task.leaseToken, logs, ...fields };
+  }
+}
+
+/** The API says no, and would say it again. */
+class Refused extends Error {}
+
+/** One try. Throws `Refused`, or anything else where nobody knows what happened. */
+async function send<Answer>(
+  path: string,
+  body: object,
+  timeoutMs = 10_000,
+  cut?: AbortSignal,
+): Promise<Answer | undefined> {
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(cut ? [cut] : [])]);
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (env.FAIRLANE_API_KEY) headers.authorization = `Bearer ${env.FAIRLANE_API_KEY}`;
+  const answer = await fetch(api + path, { method: 'POST', headers, body: JSON.stringify(body), signal });
+  const text = await answer.text();
+  if (answer.ok) return text === '' ? undefined : (JSON.parse(text) as Answer);
+  if (answer.status < 500 && ![408, 429].includes(answer.status))
+    throw new Refused(`${answer.status} ${text}`);
+  await delay(Number(answer.headers.get('retry-after') ?? 0) * 1_000);
+  throw new Error(`answered ${answer.status}`);
+}
+
+/** One try for one who stops: there is no time for more, and a lease that is not released runs out. */
+async function sendLast<Answer>(path: string, body: object): Promise<Answer | undefined> {
+  return send<Answer>(path, body).catch((error) => void console.log(`${path}: ${String(error)}`));
+}
+
+/** Sends the same request until it is answered, or cut off. */
+async function post<Answer>(
+  path: string,
+  body: object,
+  timeoutMs?: number,
+  cut?: AbortSignal,
+): Promise<Answer | undefined> {
+  for (;;) {
+    try {
+      return await send<Answer>(path, body, timeoutMs, cut);
+    } catch (error) {
+      if (error instanceof Refused || cut?.aborted) throw error;
+      console.log(`${path}: ${String(error)}; once more`);
+      await delay(1_000);
+    }
+  }
+}
+
+interface Outcomes {
+  outcomes: { id: string; state?: string; cancelRequested?: boolean; problem?: { code: string } }[];
+}
+
+const held = new Map<Attempt, Promise<void>>();
+const stopping = new AbortController();
+
+async function run(attempt: Attempt): Promise<void> {
+  const { id, type, payload, timeoutMs = 86_400_000 } = attempt.task;
+  console.log(id, 'running');
+  const timer = setTimeout(() => attempt.stop('timeout'), timeoutMs);
+  let end: object;
+  try {
+    const handler = handlers[type];
+    if (!handler) throw new Permanent(`nobody here executes ${type}`);
+    end = { action: 'complete', result: await handler(payload as never, attempt) };
+  } catch (error) {
+    end = failure(error as Error, attempt.signal.reason as string | undefined);
+  }
+  clearTimeout(timer);
+  if (attempt.signal.reason !== 'lease-lost') {
+    // A result that is no JSON, or too long, must not leave the task running.
+    await settle(attempt, end).catch(({ message }: Error) =>
+      settle(attempt, failure(new Permanent(message))),
+    );
+  }
+  held.delete(attempt);
+}
+
+function failure({ name, message }: Error, reason?: string) {
+  return { action: 'fail', error: { code: reason ?? name, message }, retryable: name !== 'permanent' };
+}
+
+async function settle(attempt: Attempt, end: object): Promise<void> {
+  const answer = await post<Outcomes>('/v1/leases/settle', { settlements: [attempt.message(end)] });
+  for (const { id, state, problem } of answer?.outcomes ?? []) console.log(id, state ?? problem?.code);
+}
+
+/** One heartbeat for all that runs. One that got lost is not repeated: the next one says it all. */
+async function beat(): Promise<void> {
+  const attempts = [...held.keys()];
+  if (attempts.length === 0) return;
+  const leases = attempts.map((attempt) => attempt.message({ progress: attempt.progress }));
+  const answer = await send<Outcomes>('/v1/leases/heartbeat', { leases });
+  for (const [index, { problem, cancelRequested }] of (answer?.outcomes ?? []).entries()) {
+    if (problem) attempts[index]?.stop('lease-lost');
+    else if (cancelRequested) attempts[index]?.stop('cancelled');
+  }
+}
+
+interface Lease {
+  items: Task[];
+}
+
+const leasePath = `/v1/queues/${queue}/lease`;
+/** The latest request for tasks. */
+let terms: object = {};
+
+/** Takes tasks for all free slots as soon as there are some. */
+async function work(): Promise<void> {
+  const stopped = once(stopping.signal, 'abort');
+  while (!stopping.signal.aborted) {
+    terms = { workerId, max: slots - held.size, requestId: randomBytes(16).toString('hex') };
+    const answer = await post<Lease>(leasePath, { ...terms, wait: '20s' }, 30_000, stopping.signal);
+    for (const task of answer?.items ?? []) {
+      const attempt = new Attempt(task);
+      held.set(attempt, run(attempt));
+    }
+    while (held.size >= slots && !stopping.signal.aborted) await Promise.race([...held.values(), stopped]);
+  }
+}
+
+/** What was on its way to us when the request was cut off: the same one, for no task, tells what it has taken. */
+async function giveBack(): Promise<void> {
+  const ours = [...held.keys()].map(({ task }) => task.leaseToken);
+  const answer = await sendLast<Lease>(leasePath, { ...terms, max: 0 });
+  await release((answer?.items ?? []).filter(({ leaseToken }) => !ours.includes(leaseToken)));
+}
+
+async function release(tasks: Task[]): Promise<void> {
+  const settlements = tasks.map(({ id, leaseToken }) => ({ id, leaseToken, action: 'release' }));
+  if (settlements.length > 0) await sendLast('/v1/leases/settle', { settlements });
+}
+
+for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stopping.abort());
+setInterval(() => void beat().catch((error) => console.log('heartbeat:', String(error))), beatMs).unref();
+await work().catch((error) => {
+  if (!stopping.signal.aborted) throw error;
+});
+await giveBack();
+await Promise.race([Promise.all(held.values()), delay(graceMs)]);
+await release([...held.keys()].map(({ task }) => task));
+process.exit();

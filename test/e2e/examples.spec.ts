@@ -1,0 +1,272 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { on, once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { createRedisQueue } from '@app/queue';
+import { Redis } from 'ioredis';
+import { queueKey } from '../../libs/queue/src/redis/keys.js';
+import { ended, post, request, type TaskBody } from '../support/client.js';
+import { buildExamples, type Examples, isThere, type Language, LANGUAGES } from '../support/examples.js';
+import { type AppProcess, killLeftovers, startApi } from '../support/processes.js';
+import { type Proxy, startProxy } from '../support/proxy.js';
+import { ownRedis } from '../support/redis.js';
+
+const API_KEY = 'a-key-for-the-examples';
+const headers = { authorization: `Bearer ${API_KEY}` };
+
+let examples: Examples;
+let redis: Awaited<ReturnType<typeof ownRedis>>;
+let api: AppProcess;
+
+beforeAll(async () => {
+  [examples, redis] = await Promise.all([buildExamples(), ownRedis()]);
+  api = await startApi(redis.url, { FAIRLANE_API_KEYS: API_KEY });
+}, 300_000);
+afterEach(closeAll);
+afterAll(async () => {
+  await killLeftovers();
+  await redis?.cleanup();
+  examples?.cleanup();
+});
+
+const languages = LANGUAGES.filter(isThere);
+// eslint-disable-next-line jest/no-disabled-tests
+if (!isThere('go')) test.skip('Go is not installed here: its examples were not tried', () => undefined);
+
+/** A test of the programs of every language, all at the same time. */
+function inEach(name: string, run: (language: Language) => Promise<void>): void {
+  const trial = async (language: Language) => {
+    try {
+      await run(language);
+    } catch (error) {
+      throw new Error(`in ${language}: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  test(name, async () => void (await Promise.all(languages.map(trial))), 60_000);
+}
+
+inEach('a worker executes what is submitted from every language', async (language) => {
+  const queue = `all-to-${language}`;
+  startWorker(language, { queue });
+  const payload = { text: ' to be  or\n"not" to be: \\ \'é\'' };
+  const answers = await Promise.all(languages.map((from) => submit(from, 'text.count', payload, { queue })));
+  for (const { code, task } of answers) {
+    expect(task).toMatchObject({ state: 'completed', result: { words: 8 }, attempt: 1 });
+    expect(code).toBe(0);
+  }
+});
+
+inEach('a submission whose answer gets lost makes one task, and its end is told', async (language) => {
+  const queue = `lost-from-${language}`;
+  const proxy = await openProxy();
+  const lost = proxy.loseAnswer(/^POST \/v1\/tasks /);
+  const submitting = submit(language, 'anything', null, { queue, url: proxy.url });
+  let [task] = await tasksOf(queue);
+  while (!task) [task] = await tasksOf(queue);
+  await post(`${api.url}/v1/tasks/${task.id}/cancel`, undefined, headers);
+  await lost;
+  const { code, task: told } = await submitting;
+  expect(told).toMatchObject({ id: task.id, state: 'cancelled' });
+  expect(code).toBe(1);
+  expect(await tasksOf(queue)).toHaveLength(1);
+});
+
+inEach('a worker tries again what failed, and gives up what it does not know', async (language) => {
+  const queue = `failing-${language}`;
+  startWorker(language, { queue });
+  const retry = { maxAttempts: 3, backoff: 'fixed', delay: 10, jitter: 'none' };
+  const flaky = await accepted({ type: 'flaky', payload: { failures: 2 }, queue, retry });
+  const unknown = await accepted({ type: 'nobody.knows', queue, retry });
+  const done = await ended(api.url, flaky, headers);
+  expect(done).toMatchObject({ state: 'completed', attempt: 3, result: { attempt: 3 } });
+  expect(done.errors.map(({ message }) => message.trim())).toEqual(['not yet', 'not yet']);
+  const failed = await ended(api.url, unknown, headers);
+  expect(failed).toMatchObject({ state: 'failed', attempt: 1, failureReason: 'not-retryable' });
+});
+
+inEach('workers stop what is cancelled, what takes too long, and what they have lost', async (language) => {
+  const queue = `stopped-${language}`;
+  // One that executes one task at a time would come to the second one late.
+  for (let n = 0; n < 3; n++) startWorker(language, { queue });
+  const task = { type: 'sleep', queue, payload: { ms: 60_000 }, retry: { maxAttempts: 1 } };
+  const [cancelled, late, lost] = await Promise.all([
+    accepted(task),
+    accepted({ ...task, timeout: '1s' }),
+    accepted({ ...task, payload: { ms: 6_000 } }),
+  ]);
+  await Promise.all([cancelled, late, lost].map(running));
+  await post(`${api.url}/v1/tasks/${cancelled}/cancel`, undefined, headers);
+  await takeAway(queue, lost);
+  expect(await ended(api.url, cancelled, headers)).toMatchObject({ state: 'cancelled', attempt: 1 });
+  expect(await ended(api.url, late, headers)).toMatchObject({
+    state: 'failed',
+    errors: [{ code: 'timeout' }],
+  });
+  expect(await ended(api.url, lost, headers)).toMatchObject({
+    state: 'completed',
+    attempt: 2,
+    crashes: 1,
+    failures: 0,
+  });
+});
+
+inEach('a worker whose answers get lost executes each task once', async (language) => {
+  const queue = `unlucky-${language}`;
+  const proxy = await openProxy();
+  const first = await accepted({ type: 'text.count', payload: { text: 'a b' }, queue });
+  const losses = [
+    proxy.loseAnswer(/^POST \/v1\/queues\/[^/]+\/lease /),
+    proxy.loseAnswer(/^POST \/v1\/(leases\/settle|tasks\/[^/]+\/complete) /),
+  ];
+  startWorker(language, { queue, url: proxy.url });
+  await Promise.all(losses);
+  const second = await accepted({ type: 'text.count', payload: { text: 'a' }, queue });
+  for (const [id, words] of [
+    [first, 2],
+    [second, 1],
+  ] as const) {
+    const task = await ended(api.url, id, headers);
+    expect(task).toMatchObject({ state: 'completed', attempt: 1, crashes: 0, result: { words } });
+  }
+});
+
+inEach('a worker told to stop ends what it can and gives back the rest, uncounted', async (language) => {
+  const queue = `stopping-${language}`;
+  const worker = startWorker(language, { queue });
+  const short = await accepted({ type: 'sleep', payload: { ms: 700 }, queue });
+  await says(worker, 'running');
+  expect(await stop(worker)).toEqual([0, null]);
+  expect(await taskOf(short)).toMatchObject({ state: 'completed' });
+
+  const another = startWorker(language, { queue });
+  const long = await accepted({ type: 'sleep', payload: { ms: 60_000 }, queue });
+  await says(another, 'running');
+  expect(await stop(another)).toEqual([0, null]);
+  const returned = { state: 'pending', attempt: 0, failures: 0, crashes: 0, errors: [] };
+  expect(await taskOf(long)).toMatchObject(returned);
+});
+
+inEach(
+  'an idle worker told to stop leaves at once, and what it was just given goes back',
+  async (language) => {
+    const queue = `idle-${language}`;
+    const proxy = await openProxy();
+    const held = proxy.holdAnswer(/^POST \/v1\/queues\/[^/]+\/lease /);
+    const worker = startWorker(language, { queue, url: proxy.url });
+    const id = await accepted({ type: 'sleep', payload: { ms: 60_000 }, queue });
+    await held;
+    expect(await taskOf(id)).toMatchObject({ state: 'running' });
+    expect(await stop(worker)).toEqual([0, null]);
+    expect(await taskOf(id)).toMatchObject({ state: 'pending', attempt: 0, crashes: 0 });
+  },
+);
+
+inEach('a worker with a wrong key ends', async (language) => {
+  const worker = startWorker(language, { queue: 'locked', apiKey: 'a-key-that-nobody-gave-out' });
+  expect(await workers.get(worker)).toEqual([1, null]);
+});
+
+interface Terms {
+  queue: string;
+  url?: string;
+  apiKey?: string;
+}
+
+const workers = new Map<ChildProcess, Promise<unknown>>();
+const proxies = new Set<Proxy>();
+
+function environment({ queue, url = api.url, apiKey = API_KEY }: Terms): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH,
+    FAIRLANE_URL: url,
+    FAIRLANE_API_KEY: apiKey,
+    FAIRLANE_QUEUE: queue,
+    FAIRLANE_GRACE_SECONDS: '2',
+  };
+}
+
+function startWorker(language: Language, terms: Terms): ChildProcess {
+  const [file, ...args] = examples.command(language, 'worker');
+  // A group of its own, so that what it started ends with it.
+  const worker = spawn(file, args, {
+    env: environment(terms),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  worker.stdout!.resume();
+  workers.set(worker, once(worker, 'exit'));
+  return worker;
+}
+
+async function says(worker: ChildProcess, word: string): Promise<void> {
+  for await (const [text] of on(worker.stdout!.setEncoding('utf8'), 'data')) {
+    if ((text as string).includes(word)) return;
+  }
+}
+
+function stop(worker: ChildProcess): Promise<unknown> | undefined {
+  worker.kill('SIGTERM');
+  return workers.get(worker);
+}
+
+async function openProxy(): Promise<Proxy> {
+  const proxy = await startProxy(Number(new URL(api.url).port));
+  proxies.add(proxy);
+  return proxy;
+}
+
+async function closeAll(): Promise<void> {
+  for (const [worker, exited] of workers) {
+    try {
+      process.kill(-worker.pid!, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+    await exited;
+  }
+  workers.clear();
+  await Promise.all([...proxies].map((proxy) => proxy.cleanup()));
+  proxies.clear();
+}
+
+async function submit(language: Language, type: string, payload: unknown, terms: Terms) {
+  const [file, ...args] = examples.command(language, 'submit');
+  return new Promise<{ code: number; task: TaskBody }>((resolve, reject) => {
+    const words = [...args, type, JSON.stringify(payload)];
+    execFile(file, words, { env: environment(terms) }, (error, stdout, stderr) => {
+      if (stdout === '') reject(new Error(stderr));
+      else resolve({ code: Number(error?.code ?? 0), task: JSON.parse(stdout) as TaskBody });
+    });
+  });
+}
+
+async function accepted(task: object): Promise<string> {
+  const { status, body } = await post<TaskBody>(`${api.url}/v1/tasks`, task, headers);
+  expect(status).toBe(202);
+  return body.id;
+}
+
+async function tasksOf(queue: string): Promise<TaskBody[]> {
+  const url = `${api.url}/v1/tasks?queue=${queue}`;
+  return (await request<{ items: TaskBody[] }>(url, { headers })).body.items;
+}
+
+async function taskOf(id: string): Promise<TaskBody> {
+  return (await request<TaskBody>(`${api.url}/v1/tasks/${id}`, { headers })).body;
+}
+
+async function running(id: string): Promise<void> {
+  while ((await taskOf(id)).state !== 'running') await delay(10);
+}
+
+/** What happens to the lease of a worker that is not heard of in time. */
+async function takeAway(queue: string, id: string): Promise<void> {
+  const engine = createRedisQueue({ address: { url: redis.url } });
+  await engine.open();
+  const client = new Redis(redis.url);
+  const [, key] = id.split('~') as [string, string];
+  await client.zadd(queueKey('fairlane', queue, 'leases'), 'XX', Date.now() - 1, key);
+  while ((await engine.reap(queue)).count === 0) await delay(10);
+  await client.quit();
+  await engine.close();
+}

@@ -1,0 +1,55 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A way to a server of this machine on which answers get lost. */
+export interface Proxy {
+  readonly url: string;
+  /** Cuts the client off instead of answering its next request whose head matches. Resolves once the server has answered. */
+  loseAnswer(request: RegExp): Promise<void>;
+  /** The same, but the client goes on waiting. */
+  holdAnswer(request: RegExp): Promise<void>;
+  cleanup(): Promise<void>;
+}
+
+interface Loss {
+  request: RegExp;
+  cut: boolean;
+  done(): void;
+}
+
+export async function startProxy(port: number): Promise<Proxy> {
+  const losses = new Set<Loss>();
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    let loss: Loss | undefined;
+    client.on('data', (bytes) => {
+      loss ??= [...losses].find(({ request }) => request.test(bytes.toString('latin1')));
+      if (loss) losses.delete(loss);
+      upstream.write(bytes);
+    });
+    upstream.on('data', (bytes) => {
+      if (!loss) return void client.write(bytes);
+      // The server goes on believing that its answer arrived.
+      if (loss.cut) client.destroy();
+      loss.done();
+    });
+    client.on('close', () => loss?.cut || upstream.destroy());
+    upstream.on('close', () => client.destroy());
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const lose = (request: RegExp, cut: boolean) =>
+    new Promise<void>((done) => losses.add({ request, cut, done }));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    loseAnswer: (request) => lose(request, true),
+    holdAnswer: (request) => lose(request, false),
+    async cleanup() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
