@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createRedisQueue, type Queue, type RedisQueueOptions } from '@app/queue';
 import { describeQueue, ManualClock } from '@app/queue/testing';
@@ -25,7 +26,9 @@ async function closeAll(): Promise<void> {
 
 describeQueue('RedisQueue on a cluster', async () => {
   const clock = new ManualClock();
-  const another = () => open({ clock, random: () => 0.5 });
+  // Else those who follow all queues would follow those of all tests.
+  const keyPrefix = `test-${randomUUID()}`;
+  const another = () => open({ clock, random: () => 0.5, keyPrefix });
   return { queue: await another(), clock, another, forgetsByClock: false, cleanup: closeAll };
 });
 

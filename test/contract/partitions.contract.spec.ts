@@ -7,6 +7,7 @@ import {
   type NewTask,
   type Queue,
   QueueError,
+  type QueueEvent,
   type QueueName,
   type Task,
 } from '@app/queue';
@@ -156,6 +157,7 @@ describe.each<[string, () => Promise<Backend>]>([
         () => queue.settings(queueName),
         () => queue.tenants(queueName, 1),
         () => queue.tenant(queueName, 't'),
+        () => queue.follow({ queues: [queueName] }, { onEvents: () => undefined, onGap: () => undefined }),
         () => queue.configure(queueName, {}),
         () => queue.configureTenant(queueName, 't', {}),
         () => queue.pause(queueName),
@@ -797,6 +799,57 @@ describe.each<[string, () => Promise<Backend>]>([
       const tasks = await add(...NAMES.map((key) => ({ key })));
       expect(tasks.map(({ id }) => partitionIn(id))).toEqual(NAMES.map((key) => partitionOf(key)));
       expect(await take(100)).toHaveLength(40);
+    });
+
+    it('those who follow it hear of all partitions, those that are added later too', async () => {
+      const events: QueueEvent[] = [];
+      let heard: () => void = () => undefined;
+      const until = async (count: number) => {
+        while (events.length < count) await new Promise<void>((resolve) => (heard = resolve));
+      };
+      const follower = {
+        onEvents: (more: readonly QueueEvent[]) => {
+          events.push(...more);
+          heard();
+        },
+        onGap: () => undefined,
+      };
+      const following = await queue.follow({ queues: [name], states: ['pending', 'cancelled'] }, follower);
+      await add(...NAMES.map((key) => ({ key })));
+      await until(NAMES.length);
+      expect(new Set(events.map((event) => event.queue))).toEqual(new Set([name]));
+      expect(events.map(({ taskId }) => taskId).sort()).toEqual(
+        NAMES.map((key) => idOf(partitionOf(key), key)).sort(),
+      );
+      await queue.cancel(NAMES.map((key) => `${name}~${key}`));
+      await until(2 * NAMES.length);
+      await queue.configure(name, { partitions: 2 * PARTITIONS });
+      await add(...NAMES.map((key) => ({ tenant: key })));
+      await until(3 * NAMES.length);
+      const again = await queue.follow({ queues: [name] }, follower, following.position);
+      await add({ key: 'last' });
+      await until(3 * NAMES.length + 2);
+      following.stop();
+      again.stop();
+    });
+
+    it('a task of it is followed under its id and under queue~key', async () => {
+      const [key] = NAMES as [string];
+      const [task] = await add({ key });
+      for (const id of [task!.id, `${name}~${key}`]) {
+        const { position, task: shown } = (await queue.snapshot(id))!;
+        expect(shown).toMatchObject({ id: task!.id, queue: name, state: 'pending' });
+        const told = new Promise<QueueEvent>((resolve) => {
+          void queue.follow(
+            { task: id },
+            { onEvents: ([event]) => resolve(event!), onGap: () => undefined },
+            position,
+          );
+        });
+        const [held] = await take(1);
+        expect(await told).toMatchObject({ kind: 'running', taskId: task!.id, queue: name });
+        await queue.settle([{ id: held!.id, leaseToken: held!.leaseToken, action: 'release' }]);
+      }
     });
 
     it('a deletion that is interrupted leaves nothing that nobody can reach', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll } from '@jest/globals';
 import { createRedisQueue, type Queue } from '@app/queue';
 import { describeQueue, ManualClock } from '@app/queue/testing';
@@ -13,9 +14,11 @@ afterAll(() => group?.cleanup(), 30_000);
 describeQueue('RedisQueue on a Sentinel group', async () => {
   const clock = new ManualClock();
   const opened: Queue[] = [];
+  // Else those who follow all queues would follow those of all tests.
+  const keyPrefix = `test-${randomUUID()}`;
   const another = async () => {
     const address = { sentinels: group.sentinels };
-    const queue = createRedisQueue({ address, clock, random: () => 0.5 });
+    const queue = createRedisQueue({ address, clock, random: () => 0.5, keyPrefix });
     await queue.open();
     opened.push(queue);
     return queue;

@@ -21,6 +21,7 @@ const TIMED = [
   'tenant',
   'activity',
   'leased',
+  'snapshot',
   'probe',
   'cancel',
   'retry',
@@ -46,7 +47,7 @@ const TIMED = [
 ] as const satisfies (keyof Queue)[];
 
 /** These take as long as they are told to. */
-const UNTIMED = ['open', 'close', 'waitForWork', 'waitForEnd'] as const satisfies (keyof Queue)[];
+const UNTIMED = ['open', 'close', 'waitForWork', 'waitForEnd', 'follow'] as const satisfies (keyof Queue)[];
 
 type Operation = (typeof TIMED)[number] | (typeof UNTIMED)[number];
 

@@ -31,6 +31,7 @@ export const ERRORS = {
   'invalid-task-id': { kind: 'invalid', message: 'Not a task id.' },
   'invalid-request': { kind: 'invalid', message: 'The request is not valid.' },
   'invalid-cursor': { kind: 'invalid', message: 'The cursor does not belong to this list.' },
+  'invalid-position': { kind: 'invalid', message: 'Not a position from which events can be followed.' },
   'batch-spans-queues': {
     kind: 'invalid',
     message:

@@ -122,8 +122,12 @@ export const LIMITS = {
   typesShown: 100,
 
   idempotencyMs: DAY_MS,
-  /** How far a follower can fall behind before it must re-read, in script calls. */
+  /** How far one who follows a queue can fall behind before something is missed, in entries of its stream. */
   eventsKept: 2_000,
+  /** What one entry of a stream tells at most, so that a stream is bounded in bytes too: some 10 MB with long names. */
+  eventLinesMax: 100,
+  /** Queues one process follows for those who follow all: each read of their streams names every one of them. */
+  followedQueuesMax: 1_000,
   minuteBucketsKeptMs: 2 * HOUR_MS,
   minutesShown: 60,
 } as const;

@@ -17,8 +17,8 @@ import type { RegisteredWorker, WorkerCommand, WorkerRegistration } from './work
 
 /*
  * What a backend does, by role. A process is given the roles it needs and no more: the API a Producer, a
- * Consumer, an Inspector, an Operator and a Registry; a worker a Consumer, a Maintainer and a Registry. One conformance suite
- * (`testing/conformance.ts`) holds every implementation to what is promised here.
+ * Consumer, an Inspector, an Observer, an Operator and a Registry; a worker a Consumer, a Maintainer and a Registry. One
+ * conformance suite (`testing/conformance.ts`) holds every implementation to what is promised here.
  *
  * Every mutation may be repeated with the same identity (task id, idempotency key, lease token, request id)
  * and then changes nothing and answers the same. All of them reject with a QueueError of kind `unavailable`
@@ -376,6 +376,71 @@ export interface Inspector {
   probe(): Promise<{ writeMs: number; readMs: number }>;
 }
 
+/** What happened to a task. Strings and numbers only, the same object for all who follow, and not to be changed by any. */
+export interface QueueEvent {
+  /** A state: the task has entered it. Else its worker has reported, which only those who follow the task hear. */
+  kind: TaskState | 'progress' | 'logs';
+  /** When, in ms since the epoch on the store's clock. */
+  at: number;
+  queue: QueueName;
+  taskId: TaskId;
+  /** Attempts started until then. */
+  attempt: number;
+  /** As `tenant`, absent from reports: who follows one task knows them. */
+  type?: string;
+  tenant?: string;
+  /** With `progress`: what was last reported when this was read. */
+  progress?: JsonText;
+  /** With `logs`: the lines, oldest first, as far as they are still kept. */
+  logs?: readonly LogLine[];
+}
+
+/** Whose events to follow. */
+export type EventSelection = { task: TaskId } | ({ queues: readonly QueueName[] | 'all' } & EventFilter);
+
+/** Which events to hear of: those that are in each of the lists given. */
+export interface EventFilter {
+  states?: readonly TaskState[];
+  types?: readonly string[];
+  tenants?: readonly string[];
+}
+
+/** Somebody who follows tasks. */
+export interface EventFollower {
+  /**
+   * Something has happened, in the order in which it happened to each task. `position` is where to go on after all of it.
+   *
+   * What is old when one begins to follow comes in parts: the next one once the promise, where there is one, has resolved.
+   * What is new does not wait for anybody, so a follower must bound what it keeps.
+   */
+  onEvents(events: readonly QueueEvent[], position: EventPosition): void | Promise<void>;
+  /** Something may have happened that was not told: it is not kept any more, or the store was away. */
+  onGap(): void;
+}
+
+/** How far somebody has followed: text of one form for all that can be followed, to go on from later or elsewhere. */
+export type EventPosition = string;
+
+export interface Following {
+  /** Following again after this misses nothing; what came last may come again. Moves on while nothing is told, too. */
+  readonly position: EventPosition;
+  stop(): void;
+}
+
+export interface Observer {
+  /**
+   * Tells a follower what happens from now on, or has happened since `after`: as much of it as `LIMITS.eventsKept` is
+   * kept, and `onGap` first where that is not all. Of a task every state and report; of queues states. `all`: the first
+   * `LIMITS.followedQueuesMax` queues by name (a tenth of that on a cluster), new ones within seconds and with all that
+   * happened in them. What happens to queues that are deleted is told up to their deletion.
+   *
+   * @throws QueueError `invalid-position`, `invalid-request`, `invalid-task-id`
+   */
+  follow(selection: EventSelection, follower: EventFollower, after?: EventPosition): Promise<Following>;
+  /** A task, and the position up to which everything has happened to it: who follows on from there misses nothing. */
+  snapshot(id: TaskId): Promise<{ task: Task; position: EventPosition } | undefined>;
+}
+
 export type OperateOutcome =
   | { status: 'done'; task: Task }
   /** `task-not-found` or `wrong-state`. */
@@ -506,7 +571,7 @@ export interface Maintainer {
 }
 
 /** Everything a backend offers. */
-export interface Queue extends Producer, Consumer, Inspector, Operator, Maintainer, Registry {
+export interface Queue extends Producer, Consumer, Inspector, Observer, Operator, Maintainer, Registry {
   /** Connects and checks that the store is fit for use. @throws QueueError `store-unsuitable` or kind `unavailable` */
   open(): Promise<void>;
   /** Ends waits, lets calls under way finish, and disconnects. */

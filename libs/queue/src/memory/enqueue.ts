@@ -86,6 +86,7 @@ class Plan {
       }
       if (record.accepted.dueAt === undefined) queue.append(record, this.now);
       else queue.postpone(record, 'scheduled', record.accepted.dueAt);
+      queue.announce(record);
     }
   }
 

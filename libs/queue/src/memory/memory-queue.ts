@@ -7,8 +7,12 @@ import { checkNewTask } from '../core/new-task.js';
 import type {
   ChoreResult,
   EnqueueOutcome,
+  EventFollower,
+  EventPosition,
+  EventSelection,
   ExtendOutcome,
   Extension,
+  Following,
   Lease,
   LeaseRequest,
   ListQuery,
@@ -29,7 +33,14 @@ import type {
 } from '../core/ports.js';
 import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
-import { isTerminal, type LogLine, type QueueName, type Task, type TaskId } from '../core/task.js';
+import {
+  isTerminal,
+  type LogLine,
+  type QueueName,
+  type Task,
+  type TaskId,
+  type TaskState,
+} from '../core/task.js';
 import { activity, leasedBy } from './activity.js';
 import type { RegisteredWorker, WorkerCommand, WorkerRegistration } from '../core/worker.js';
 import { Bells } from './bells.js';
@@ -44,6 +55,7 @@ import {
 } from '../core/checks.js';
 import { Endings } from './endings.js';
 import { enqueue } from './enqueue.js';
+import { Events } from './events.js';
 import { lease } from './lease.js';
 import { list } from './list.js';
 import { promote, prune, reap } from './maintain.js';
@@ -77,6 +89,7 @@ export class MemoryQueue implements Queue {
   readonly #bells = new Bells();
   readonly #endings = new Endings();
   readonly #registry: MemoryRegistry;
+  readonly #events = new Events();
   #chores?: { holder: string; until: number };
 
   constructor(options: MemoryQueueOptions = {}) {
@@ -90,6 +103,7 @@ export class MemoryQueue implements Queue {
   async close(): Promise<void> {
     this.#bells.close();
     this.#endings.close();
+    this.#events.close();
   }
 
   async enqueue(tasks: readonly NewTask[], options: { atomic?: boolean } = {}): Promise<EnqueueOutcome[]> {
@@ -224,6 +238,19 @@ export class MemoryQueue implements Queue {
     return (await this.get([id]))[0];
   }
 
+  async follow(
+    selection: EventSelection,
+    follower: EventFollower,
+    after?: EventPosition,
+  ): Promise<Following> {
+    return this.#events.follow(selection, follower, after, this.#clock.now());
+  }
+
+  async snapshot(id: TaskId): Promise<{ task: Task; position: EventPosition } | undefined> {
+    const record = this.#find(id);
+    return record && { task: viewTask(record.task), position: this.#events.position };
+  }
+
   async probe(): Promise<{ writeMs: number; readMs: number }> {
     return { writeMs: 0, readMs: 0 };
   }
@@ -303,7 +330,9 @@ export class MemoryQueue implements Queue {
   async deleteQueue(name: QueueName): Promise<ChoreResult> {
     const queue = this.#checked(name);
     const removed = removeEnded(queue);
-    if (!removed.more) this.#queues.set(name, queue.afterDeletion());
+    if (removed.more) return removed;
+    this.#queues.set(name, queue.afterDeletion());
+    this.#events.forget(name);
     return removed;
   }
 
@@ -391,7 +420,10 @@ export class MemoryQueue implements Queue {
     if (!queue) {
       queue = new QueueState(name, {
         ring: (rung, tenant) => this.#bells.ring(rung, tenant),
-        ended: (id) => this.#endings.announce(id),
+        happened: (event) => {
+          this.#events.record({ ...event, at: this.#clock.now() });
+          if (isTerminal(event.kind as TaskState)) this.#endings.announce(event.taskId);
+        },
       });
       this.#queues.set(name, queue);
     }

@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { MinuteEvent } from '../core/ports.js';
+import type { MinuteEvent, QueueEvent } from '../core/ports.js';
 import { storedLines } from '../core/report.js';
 import {
   effectiveSettings,
@@ -11,9 +11,10 @@ import {
   isTerminal,
   type AttemptError,
   type FailureReason,
+  type JsonText,
   type QueueName,
   type Task,
-  type TaskId,
+  type TaskState,
   type TerminalState,
 } from '../core/task.js';
 import { FIFO_LANE, Lanes } from './lanes.js';
@@ -29,7 +30,7 @@ import { WorkerTotals } from './worker-totals.js';
 export interface QueueListener {
   /** A worker has a reason to look: anyone, or one that serves this tenant and not everybody. */
   ring(queue: QueueName, tenant?: string): void;
-  ended(id: TaskId): void;
+  happened(event: Omit<QueueEvent, 'at'>): void;
 }
 
 /** What outlives the deletion of a queue. */
@@ -232,7 +233,7 @@ export class QueueState {
   /** Until its time comes. Where it is the next of all, a worker is told, to learn when. */
   postpone(record: TaskRecord, state: 'scheduled' | 'retrying', due: number): void {
     this.#leave(record);
-    record.task.state = state;
+    this.#enter(record, state);
     record.task.dueAt = due;
     this.#due.add(record);
     if (this.due()[0] === record) this.ring();
@@ -241,8 +242,8 @@ export class QueueState {
   /** The caller has taken it out of its lane. */
   start(record: TaskRecord, workerId: string, token: string, leaseMs: number, now: number): void {
     const { task } = record;
-    task.state = 'running';
     task.attempt += 1;
+    this.#enter(record, 'running');
     task.startedAt = now;
     task.workerId = workerId;
     task.leaseExpiresAt = now + leaseMs;
@@ -259,7 +260,7 @@ export class QueueState {
 
   end(record: TaskRecord, state: TerminalState, now: number, reason?: FailureReason): void {
     this.#leave(record);
-    record.task.state = state;
+    this.#enter(record, state);
     record.task.finishedAt = now;
     record.task.cancelRequested = false;
     record.task.failureReason = reason;
@@ -272,26 +273,44 @@ export class QueueState {
       this.fifoHolder = undefined;
       this.lanes.tell(FIFO_LANE.tenant);
     }
-    this.listener.ended(record.task.id);
   }
 
   addError(record: TaskRecord, error: AttemptError): void {
     record.task.errors = [...record.task.errors, error].slice(-LIMITS.errorsKept);
   }
 
+  setProgress({ task }: TaskRecord, progress: JsonText): void {
+    task.progress = progress;
+    const { id: taskId, attempt } = task;
+    this.listener.happened({ kind: 'progress', queue: this.name, taskId, attempt, progress });
+  }
+
   addLogs(record: TaskRecord, lines: readonly string[] | undefined, now: number): void {
-    for (const message of storedLines(lines)) {
-      record.logs.push({ at: now, attempt: record.task.attempt, message });
-    }
+    const { id: taskId, attempt } = record.task;
+    const logs = storedLines(lines).map((message) => ({ at: now, attempt, message }));
+    if (logs.length === 0) return;
+    record.logs.push(...logs);
     record.logs.splice(0, record.logs.length - LIMITS.logLinesKept);
+    this.listener.happened({ kind: 'logs', queue: this.name, taskId, attempt, logs });
+  }
+
+  /** To those who follow: it is in this state now. */
+  announce({ task: { id: taskId, state: kind, attempt, type, tenant } }: TaskRecord): void {
+    this.listener.happened({ kind, queue: this.name, taskId, attempt, type, tenant });
   }
 
   /** Pending, for a place in its lane. */
   #wait(record: TaskRecord): void {
     this.#leave(record);
-    record.task.state = 'pending';
+    this.#enter(record, 'pending');
     record.lane = this.laneFor(record.task);
     if (this.fifoHolder === record) this.lanes.tell(FIFO_LANE.tenant);
+  }
+
+  #enter(record: TaskRecord, state: TaskState): void {
+    if (record.task.state === state) return;
+    record.task.state = state;
+    this.announce(record);
   }
 
   /** Forgets what belongs to the present state only. */

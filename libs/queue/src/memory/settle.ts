@@ -54,7 +54,7 @@ export function extend(
     const { task } = record;
     record.lease = { token: item.leaseToken, leaseMs };
     task.leaseExpiresAt = now + leaseMs;
-    if (item.progress !== undefined) task.progress = item.progress;
+    if (item.progress !== undefined) queue.setProgress(record, item.progress);
     queue.addLogs(record, item.logs, now);
     return {
       status: 'extended',

@@ -2,6 +2,7 @@ import type { Queue } from '../core/ports.js';
 import { PartitionedConsumer } from './consumer.js';
 import { PartitionedInspector } from './inspector.js';
 import { PartitionedMaintainer } from './maintainer.js';
+import { PartitionedObserver } from './observer.js';
 import { PartitionedOperator } from './operator.js';
 import { PartitionCounts } from './partition-counts.js';
 import { PartitionedProducer } from './producer.js';
@@ -18,6 +19,7 @@ export function partitionQueue(inner: Queue): Queue {
   const producer = new PartitionedProducer(inner, counts);
   const consumer = new PartitionedConsumer(inner, counts);
   const inspector = new PartitionedInspector(inner, counts, finder);
+  const observer = new PartitionedObserver(inner, counts, finder);
   const operator = new PartitionedOperator(inner, counts, finder);
   const maintainer = new PartitionedMaintainer(inner, counts);
 
@@ -41,6 +43,8 @@ export function partitionQueue(inner: Queue): Queue {
     leased: inspector.leased.bind(inspector),
     waitForEnd: inspector.waitForEnd.bind(inspector),
     probe: inspector.probe.bind(inspector),
+    follow: observer.follow.bind(observer),
+    snapshot: observer.snapshot.bind(observer),
     cancel: operator.cancel.bind(operator),
     retry: operator.retry.bind(operator),
     update: operator.update.bind(operator),

@@ -61,7 +61,7 @@ export class BlockingConnection {
     const command = this.blocked;
     while (command !== 0 && this.blocked === command) {
       if (this.id !== undefined) {
-        await askServerOf(this.commands, this.key, 'UNBLOCK', this.id).catch(() => undefined);
+        await askServerOf(this.commands, this.key, 'CLIENT', 'UNBLOCK', this.id).catch(() => undefined);
       }
       await delay(INTERRUPT_AGAIN_MS, undefined, { ref: false });
     }
@@ -76,7 +76,7 @@ export class BlockingConnection {
     else if (this.client.status !== 'ready') await nextReady(this.client);
     // On a cluster each node has its own connection, with an id of its own.
     if (this.id === undefined || this.client instanceof Cluster) {
-      const id = askServerOf(this.client, this.key, 'ID');
+      const id = askServerOf(this.client, this.key, 'CLIENT', 'ID');
       this.id = Number(await withDeadline(id, GRACE_MS, () => this.drop()));
     }
   }
@@ -86,12 +86,26 @@ export class BlockingConnection {
   }
 }
 
-/** Sends CLIENT, which has no key, to the server that has the key. */
-async function askServerOf(client: Client, key: string, ...words: [string, ...number[]]): Promise<unknown> {
-  if (client instanceof Redis) return client.call('CLIENT', ...words);
+/** The time of the server that has the key, in ms since the epoch. */
+export async function timeAt(client: Client, key: string): Promise<number> {
+  return serverTimeMs((await askServerOf(client, key, 'TIME')) as [string, string]);
+}
+
+/** Seconds and microseconds, as TIME answers. */
+export function serverTimeMs([seconds, micros]: readonly (string | number)[]): number {
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}
+
+/** Sends a command that has no key to the server that has the key. */
+async function askServerOf(
+  client: Client,
+  key: string,
+  ...command: [string, ...(string | number)[]]
+): Promise<unknown> {
+  if (client instanceof Redis) return client.call(...command);
   const [[error, reply]] = (await client
     .pipeline()
-    .call('CLIENT', ...words)
+    .call(...command)
     .exists(key)
     .exec()) as [[Error | null, unknown]];
   if (error) throw error;

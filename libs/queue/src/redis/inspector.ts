@@ -32,7 +32,7 @@ import {
 import { Coalescer } from './coalescer.js';
 import type { Client } from './connection.js';
 import type { Directory } from './directory.js';
-import type { EndSource } from './end-watcher.js';
+import type { EndWatcher } from './end-watcher.js';
 import { globalKey, queueKey } from './keys.js';
 import { decodeLogLine, decodeRow, type Row } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
@@ -83,7 +83,7 @@ export class RedisInspector implements Inspector {
     private readonly client: Client,
     private readonly scripts: ScriptRunner,
     private readonly directory: Directory,
-    private readonly ends: EndSource,
+    private readonly ends: EndWatcher,
     private readonly prefix: string,
     private readonly processId: string,
   ) {}

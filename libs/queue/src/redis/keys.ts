@@ -210,7 +210,8 @@ export const QUEUE_KEYS = {
   events: {
     suffix: 'events',
     type: 'stream',
-    holds: 'One entry per script call: field `t`, a line `<state> <key> <attempt>` per transition.',
+    holds:
+      'An entry per script call, or more where it has much to tell: field `t`, a line per event, `<state> <key> <attempt>`, `progress <key> <attempt>` or `logs <key> <attempt> <last line> <lines>`; ` <type> <tenant>` follow where they are not those of the line before.',
   },
 } as const satisfies Record<string, KeyDescription>;
 

@@ -1,5 +1,6 @@
 import type { QueueName } from '../core/task.js';
-import type { EndSource } from './end-watcher.js';
+import type { EventPosition } from '../core/ports.js';
+import type { Audience, FollowedStream, StreamSource } from './stream-reader.js';
 import type { WakeSource } from './wake-listener.js';
 
 /*
@@ -54,18 +55,36 @@ export class PerQueueWake implements WakeSource {
   }
 }
 
-export class PerQueueEnds implements EndSource {
-  private readonly watchers = new Map<QueueName, EndSource>();
+export class PerQueueStreams implements StreamSource {
+  private readonly readers = new Map<QueueName, StreamSource>();
 
-  constructor(private readonly create: () => EndSource) {}
+  constructor(private readonly create: (onIdle: () => void) => StreamSource) {}
 
-  watch(queue: QueueName, key: string, onEnd: () => void): Promise<() => void> {
-    let watcher = this.watchers.get(queue);
-    if (!watcher) this.watchers.set(queue, (watcher = this.create()));
-    return watcher.watch(queue, key, onEnd);
+  async join(queue: QueueName, audience: Audience, from?: EventPosition): Promise<FollowedStream> {
+    for (;;) {
+      const reader = this.reader(queue);
+      const stream = await reader.join(queue, audience, from);
+      // Else it has been closed meanwhile, with nobody to hear it.
+      if (this.readers.get(queue) === reader) return stream;
+    }
+  }
+
+  leave(queue: QueueName, audience: Audience): void {
+    this.readers.get(queue)?.leave(queue, audience);
   }
 
   close(): void {
-    for (const watcher of this.watchers.values()) watcher.close();
+    for (const reader of this.readers.values()) reader.close();
+  }
+
+  private reader(queue: QueueName): StreamSource {
+    const present = this.readers.get(queue);
+    if (present) return present;
+    const reader = this.create(() => {
+      this.readers.delete(queue);
+      reader.close();
+    });
+    this.readers.set(queue, reader);
+    return reader;
   }
 }

@@ -20,12 +20,15 @@ import { EndWatcher } from './end-watcher.js';
 import { RedisInspector } from './inspector.js';
 import { RedisMaintainer } from './maintainer.js';
 import { RedisOperator } from './operator.js';
-import { PerQueueEnds, PerQueueWake } from './per-queue.js';
+import { RedisObserver } from './observer.js';
+import { PerQueueStreams, PerQueueWake } from './per-queue.js';
 import { RedisProducer } from './producer.js';
 import { toQueueError } from './redis-errors.js';
 import { RedisRegistry } from './registry.js';
 import { ScriptRunner } from './script-runner.js';
 import { checkServer } from './server-check.js';
+import { StreamHistory } from './stream-history.js';
+import { StreamReader } from './stream-reader.js';
 import { WakeListener } from './wake-listener.js';
 
 export interface RedisQueueOptions {
@@ -56,7 +59,7 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /**
  * The engine on Redis or Valkey. Three connections per process at most: one for commands, one that waits for
- * work, one that waits for ends; the last two only once somebody waits, and on a cluster one for each queue. One more
+ * work, one that follows events; the last two only once somebody waits, and on a cluster one for each queue. One more
  * where replicas confirm.
  */
 export function createRedisQueue(options: RedisQueueOptions): Queue {
@@ -81,13 +84,23 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
     await consumer.lease({ queue, workerId: processId, max: 0, leaseMs: LIMITS.leaseMsMin, ...only });
   };
   const createWake = () => new WakeListener(() => blockingClient(address, 'wake'), client, keyPrefix, passOn);
-  const createEnds = () => new EndWatcher(() => blockingClient(address, 'ends'), client, scripts, keyPrefix);
+  const history = new StreamHistory(client, scripts, keyPrefix);
+  const createReader = (onIdle?: () => void) =>
+    new StreamReader(() => blockingClient(address, 'events'), client, history, keyPrefix, onIdle);
   const cluster = client instanceof Cluster;
   const wake = cluster ? new PerQueueWake(createWake, passOn) : createWake();
-  const ends = cluster ? new PerQueueEnds(createEnds) : createEnds();
+  const streams = cluster ? new PerQueueStreams(createReader) : createReader();
   const producer = new RedisProducer(scripts, directory);
   const consumer: RedisConsumer = new RedisConsumer(scripts, directory, wake, random);
-  const inspector = new RedisInspector(client, scripts, directory, ends, keyPrefix, processId);
+  const inspector = new RedisInspector(
+    client,
+    scripts,
+    directory,
+    new EndWatcher(streams),
+    keyPrefix,
+    processId,
+  );
+  const observer = new RedisObserver(client, scripts, directory, streams, history);
   const operator = new RedisOperator(scripts, directory);
   const registry = new RedisRegistry(client, scripts, keyPrefix);
   const maintainer = new RedisMaintainer(client, scripts, keyPrefix);
@@ -112,6 +125,8 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
     leased: inspector.leased.bind(inspector),
     waitForEnd: inspector.waitForEnd.bind(inspector),
     probe: inspector.probe.bind(inspector),
+    follow: observer.follow.bind(observer),
+    snapshot: observer.snapshot.bind(observer),
     cancel: operator.cancel.bind(operator),
     retry: operator.retry.bind(operator),
     update: operator.update.bind(operator),
@@ -146,7 +161,8 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
     },
     async close() {
       wake.close();
-      ends.close();
+      observer.close();
+      streams.close();
       await Promise.all([closeClient(client), confirming && closeClient(confirming)]);
     },
   };

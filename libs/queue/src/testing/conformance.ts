@@ -4,6 +4,7 @@ import { describeData } from './conformance/data.js';
 import { describeEnqueue } from './conformance/enqueue.js';
 import { describeExtend } from './conformance/extend.js';
 import { describeFairness } from './conformance/fairness.js';
+import { describeFollow } from './conformance/follow.js';
 import { describeLease } from './conformance/lease.js';
 import { describeLifecycle } from './conformance/lifecycle.js';
 import {
@@ -66,5 +67,6 @@ export function describeQueue(name: string, setup: Setup): void {
     describe('registered workers', () => describeRegistry(setup));
     describe('activity of workers', () => describeActivity(setup));
     describe('waiting', () => describeWaiting(setup));
+    describe('following', () => describeFollow(setup));
   });
 }

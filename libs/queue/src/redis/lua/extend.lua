@@ -1,6 +1,6 @@
 --! Moves lease deadlines, and records progress and logs of those who still hold theirs.
 --! flags allow-oom
---! include clock notes
+--! include clock context notes
 --! arg now
 --! arg lease_ms
 --! each key, token, progress or '', number of log lines, the lines
@@ -8,7 +8,8 @@
 
 local now_ms = read_clock(now)
 local deadline = now_ms + lease_ms
-local reply = {}
+-- Only those who follow a single task hear of its reports, and know its type and tenant.
+local reply, heard = {}, {}
 local i = first_each
 while i <= #ARGV do
   local key, token, progress, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
@@ -21,8 +22,9 @@ while i <= #ARGV do
     end
     if progress ~= '' then
       redis.call('HSET', keys.state .. key, 'progress', progress)
+      heard[#heard + 1] = 'progress ' .. key .. ' ' .. state[5]
     end
-    add_logs(keys, now_ms, key, state[5], ARGV, i + 4, lines)
+    heard[#heard + 1] = add_logs(keys, now_ms, key, state[5], ARGV, i + 4, lines)
     reply[n + 1], reply[n + 2], reply[n + 3] = 'extended', deadline, state[4] and 1 or 0
   else
     local known = state[1] or redis.call('EXISTS', keys.task .. key) == 1
@@ -30,4 +32,5 @@ while i <= #ARGV do
   end
   i = i + 4 + lines
 end
+write_lines(keys, heard)
 return reply

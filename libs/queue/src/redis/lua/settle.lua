@@ -48,7 +48,10 @@ for _ = 1, settlements do
   else
     local task = read_task(keys, key)
     local attempt = state[5]
-    add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines)
+    local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines)
+    if logged then
+      add_line(context, task, logged)
+    end
     if action == 'complete' then
       if body ~= '' then
         redis.call('SET', keys.result .. key, body)

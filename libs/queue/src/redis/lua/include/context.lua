@@ -48,6 +48,24 @@ local minute_event_of = {
   failed = 'failed', cancelled = 'cancelled', expired = 'expired',
 }
 
+-- One thing that happened to a task, for those who follow: type and tenant are said where they are not those of the
+-- line before in the same entry.
+local function add_line(context, task, line)
+  local lines = context.lines
+  if #lines % limits.eventLinesMax == 0 or task.type ~= context.line_type or task.tenant ~= context.line_tenant then
+    context.line_type, context.line_tenant = task.type, task.tenant
+    line = line .. ' ' .. task.type .. ' ' .. task.tenant
+  end
+  lines[#lines + 1] = line
+end
+
+local function write_lines(keys, lines)
+  for i = 1, #lines, limits.eventLinesMax do
+    local last = math.min(i + limits.eventLinesMax - 1, #lines)
+    redis.call('XADD', keys.events, 'MAXLEN', '~', limits.eventsKept, '*', 't', table.concat(lines, '\n', i, last))
+  end
+end
+
 local function write_counts(context)
   local keys = context.keys
   local counts, types, totals = {}, {}, {}
@@ -179,9 +197,7 @@ local function write_context(context)
     write_tenant(context, tenant, changes)
   end
   write_minute(context)
-  if #context.lines > 0 then
-    redis.call('XADD', keys.events, 'MAXLEN', '~', limits.eventsKept, '*', 't', table.concat(context.lines, '\n'))
-  end
+  write_lines(keys, context.lines)
   if context.wake then
     ring_wake(keys.wake)
   end

@@ -5,7 +5,7 @@ local function record_move(context, task, from, to, attempt)
   local move = task.priority .. ' ' .. from .. ' ' .. to .. ' ' .. task.type
   context.moves[move] = (context.moves[move] or 0) + 1
   if to ~= '-' then
-    context.lines[#context.lines + 1] = to .. ' ' .. task.key .. ' ' .. attempt
+    add_line(context, task, to .. ' ' .. task.key .. ' ' .. attempt)
   end
   local changes = changes_of(context, task.tenant)
   if is_open[from] and not is_open[to] then
