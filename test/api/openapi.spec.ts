@@ -125,12 +125,12 @@ test('the example of every body is accepted', async () => {
   const bodies = operationsOf(await getDocument()).flatMap(({ path, method, operation }) =>
     Object.values(operation.requestBody?.content['application/json']?.examples ?? {}).map(({ value }) => ({
       // A queue without tasks: the mode of others cannot change.
-      path: path.replace('{queue}', 'empty').replace('{tenant}', 'acme'),
+      path: path.replace('{queue}', 'empty').replace('{tenant}', 'acme').replace('{workerId}', 'w'),
       method,
       value,
     })),
   );
-  expect(bodies).toHaveLength(30);
+  expect(bodies).toHaveLength(32);
   for (const { path, method, value } of bodies) {
     const { url, queue } = await startApi();
     await queue.enqueue([{ type: 'a', queue: 'q', key: 'scheduled', delayMs: 60_000 }]);

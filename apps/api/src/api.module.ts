@@ -10,6 +10,7 @@ import { PortsModule } from './ports.module.js';
 import { QueuesModule } from './queues/queues.module.js';
 import { StatsModule } from './stats/stats.module.js';
 import { TasksModule } from './tasks/tasks.module.js';
+import { WorkersModule } from './workers/workers.module.js';
 
 /** The API on one page. */
 @Module({})
@@ -22,6 +23,7 @@ export class ApiModule {
         HttpModule.of(routes),
         TasksModule,
         LeasesModule,
+        WorkersModule,
         QueuesModule,
         StatsModule,
         HealthModule,

@@ -10,6 +10,8 @@ export const CONSUMER = Symbol('Consumer');
 export const INSPECTOR = Symbol('Inspector');
 /** Injects an `Operator`. */
 export const OPERATOR = Symbol('Operator');
+/** Injects a `Registry`. */
+export const REGISTRY = Symbol('Registry');
 
 /** Gives the features the queue by role, so that a controller's constructor says what it may do. */
 @Global()
@@ -17,7 +19,7 @@ export const OPERATOR = Symbol('Operator');
 export class PortsModule {
   static of(queue: Queue, metrics: ApiMetrics): DynamicModule {
     const providers = [
-      ...[PRODUCER, CONSUMER, INSPECTOR, OPERATOR].map((provide) => ({ provide, useValue: queue })),
+      ...[PRODUCER, CONSUMER, INSPECTOR, OPERATOR, REGISTRY].map((provide) => ({ provide, useValue: queue })),
       { provide: METRICS, useValue: metrics },
     ];
     return { module: PortsModule, providers, exports: providers };

@@ -11,6 +11,7 @@ export * from './core/settings.js';
 export * from './core/size-class.js';
 export * from './core/new-task.js';
 export * from './core/worker.js';
+export { parseLabels } from './core/registration.js';
 export type { Clock } from './core/clock.js';
 export * from './worker/errors.js';
 export * from './worker/handler.js';

@@ -3,7 +3,7 @@ import type { ApiParamOptions } from '@nestjs/swagger';
 import { name } from './rule.js';
 import { invalid } from './validation.js';
 
-type Kind = 'queue' | 'tenant';
+type Kind = 'queue' | 'tenant' | 'workerId';
 
 /** A name in the path, checked as one of its kind. @throws Problem `invalid-request` */
 export function NameParam(kind: Kind): ParameterDecorator {
@@ -34,4 +34,12 @@ export const tenantParam = {
   description: 'The name of the tenant, percent-encoded where it needs it.',
   example: 'acme',
   schema: name('tenant').schema,
+} as ApiParamOptions;
+
+/** The worker in the path, as documented. */
+export const workerParam = {
+  name: 'workerId',
+  description: 'The id of the worker, as in its lease requests, percent-encoded where it needs it.',
+  example: 'mailer-7f3a',
+  schema: name('workerId').schema,
 } as ApiParamOptions;

@@ -14,6 +14,7 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A key of FAIRLANE_API_KEYS.' })
     .addTag('tasks', 'Submit tasks, follow them, operate on them.')
     .addTag('leases', 'Work in any language: take tasks, say how they go, settle them.')
+    .addTag('workers', 'Who works, and what is wanted of them.')
     .addTag('queues', 'What waits where, and what holds for it.')
     .addTag('stats', 'Sums over everything.')
     .addTag('health', 'For orchestrators and load balancers.')

@@ -57,6 +57,12 @@ export class HeartbeatsDto {
 
   @Field(leaseDuration, extendField)
   extend?: number | string;
+
+  @Field(is.name('workerId'), {
+    description: 'Whose leases they are, to hear what is wanted of it. It is no sign of life.',
+    example: 'mailer-7f3a',
+  })
+  workerId?: string;
 }
 
 /**

@@ -1,7 +1,8 @@
-import type { ExtendOutcome, TaskId } from '@app/queue';
+import type { ExtendOutcome, TaskId, WorkerCommand } from '@app/queue';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Problem } from '../http/problem.js';
 import { ProblemView } from '../http/problem.view.js';
+import { commandField } from '../workers/worker.view.js';
 import { ofTask, refusal } from './settle.view.js';
 
 const leaseExpiresAtField = {
@@ -44,6 +45,9 @@ export class HeartbeatOutcomeView {
 export class HeartbeatsView {
   @ApiProperty({ description: 'One per lease, in order.', type: [HeartbeatOutcomeView] })
   outcomes!: HeartbeatOutcomeView[];
+
+  @ApiPropertyOptional(commandField)
+  command?: WorkerCommand;
 }
 
 /** @throws QueueError where the lease is lost */

@@ -4,6 +4,7 @@ import type { Consumer, Lease, LeasedTask, LeaseRequest } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ParkedWaits } from '../http/parked-waits.js';
 import { CONSUMER } from '../ports.module.js';
+import { WorkerCommands } from '../workers/worker-commands.js';
 import { Line, type Place } from './line.js';
 
 /** Leases over connections that may break: nobody holds what the client of a request was never told. */
@@ -15,11 +16,17 @@ export class LeasePolls {
   constructor(
     @Inject(CONSUMER) private readonly consumer: Consumer,
     private readonly waits: ParkedWaits,
+    private readonly commands: WorkerCommands,
   ) {}
 
   /** What there is to take now, or within `waitMs`. It goes back unless the client gets all of the answer. */
   async lease(request: LeaseRequest, waitMs: number, reply: FastifyReply): Promise<Lease> {
     const deadlineMs = performance.now() + waitMs;
+    if (await this.commands.of(request.workerId)) {
+      // Told to take nothing. It is to wait all the same, or it would ask again and again.
+      await this.waits.park(reply, (signal) => rest(waitMs, signal));
+      return NOTHING;
+    }
     let lease = await this.consumer.lease(request);
     if (lease.tasks.length === 0 && waitMs > 0 && request.max > 0)
       lease = await this.wait(request, lease, deadlineMs, reply);
@@ -70,7 +77,7 @@ export class LeasePolls {
         AbortSignal.any([signal, place.woken]),
         servedOnly(request),
       );
-      if (reply.raw.destroyed) {
+      if (reply.raw.destroyed || (await this.commands.of(request.workerId))) {
         // The token is the queue's only one: somebody else can use it.
         if (heard !== undefined) await this.consumer.lease({ ...anew, max: 0 });
         return lease;
@@ -87,6 +94,8 @@ export class LeasePolls {
     await this.consumer.settle(releases).catch(() => undefined);
   }
 }
+
+const NOTHING: Lease = { tasks: [], more: false };
 
 interface Poll {
   place: Place;

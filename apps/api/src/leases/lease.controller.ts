@@ -21,7 +21,7 @@ export class LeaseController {
     operationId: 'leaseTasks',
     summary: 'Take tasks',
     description:
-      'By priority, fairly between tenants, as far as limits allow. Where nothing may start the answer is 204, with `wait` only after that time; a shutdown ends the wait early. Each task comes with a token, the right to settle it: until `leaseExpiresAt`, unless a heartbeat extends it. Tasks go back at once, without an attempt being counted, if the client leaves before it has the whole answer. The queue need not have had a task.',
+      'By priority, fairly between tenants, as far as limits allow. Where nothing may start the answer is 204, with `wait` only after that time; a shutdown ends the wait early. So it is for a worker that an operator told to be quiet or to end. Each task comes with a token, the right to settle it: until `leaseExpiresAt`, unless a heartbeat extends it. Tasks go back at once, without an attempt being counted, if the client leaves before it has the whole answer. The queue need not have had a task.',
   })
   @ApiParam(queueParam)
   @ApiBody({

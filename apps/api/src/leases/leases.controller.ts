@@ -6,6 +6,7 @@ import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { BATCH_BODY_BYTES_MAX } from '../http/body-limits.js';
 import { CONSUMER } from '../ports.module.js';
+import { WorkerCommands } from '../workers/worker-commands.js';
 import { HeartbeatsDto, HeldLeaseDto, toExtensions } from './heartbeat.dto.js';
 import { HeartbeatsView, viewHeartbeatOutcome } from './heartbeat.view.js';
 import { toLeaseMs, toLeaseRequest } from './lease.dto.js';
@@ -22,6 +23,7 @@ export class LeasesController {
   constructor(
     @Inject(CONSUMER) private readonly consumer: Consumer,
     private readonly polls: LeasePolls,
+    private readonly commands: WorkerCommands,
   ) {}
 
   @Post('settle')
@@ -81,11 +83,15 @@ export class LeasesController {
   ): Promise<SettleView> {
     const settlements = toSettlements(body);
     const next = body.next && toLeaseRequest(body.next.queue, body.next, '/next');
-    const { outcomes, lease } = await this.consumer.settle(settlements, next);
-    if (lease) await this.polls.giveBackUnlessDelivered(lease.tasks, reply);
+    const takes = next && !(await this.commands.of(next.workerId));
+    const { outcomes, lease = { tasks: [], more: false } } = await this.consumer.settle(
+      settlements,
+      takes ? next : undefined,
+    );
+    await this.polls.giveBackUnlessDelivered(lease.tasks, reply);
     return {
       outcomes: settlements.map(({ id }, index) => viewSettleOutcome(id, outcomes[index])),
-      lease: lease && viewLease(lease),
+      lease: next && viewLease(lease),
     };
   }
 
@@ -96,7 +102,7 @@ export class LeasesController {
     operationId: 'heartbeatLeases',
     summary: 'Extend many leases',
     description:
-      'One heartbeat for everything a worker holds: each as by the heartbeat of a task. A request that is not valid extends nothing.',
+      'One heartbeat for everything a worker holds: each as by the heartbeat of a task. A request that is not valid extends nothing. With `workerId` the answer says what is wanted of the worker, if it is registered.',
   })
   @ApiExtraModels(HeldLeaseDto)
   @ApiBody({
@@ -115,6 +121,7 @@ export class LeasesController {
             { id: 'emails~order-43', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.1' },
           ],
           extend: '30s',
+          workerId: 'mailer-7f3a',
         },
       },
     },
@@ -129,7 +136,13 @@ export class LeasesController {
   )
   async heartbeat(@Body() body: HeartbeatsDto): Promise<HeartbeatsView> {
     const extensions = toExtensions(body);
-    const outcomes = await this.consumer.extend(extensions, toLeaseMs(body.extend));
-    return { outcomes: extensions.map(({ id }, index) => viewHeartbeatOutcome(id, outcomes[index])) };
+    const [outcomes, command] = await Promise.all([
+      this.consumer.extend(extensions, toLeaseMs(body.extend)),
+      body.workerId === undefined ? undefined : this.commands.of(body.workerId),
+    ]);
+    return {
+      command,
+      outcomes: extensions.map(({ id }, index) => viewHeartbeatOutcome(id, outcomes[index])),
+    };
   }
 }

@@ -1,8 +1,13 @@
 import { Module } from '@nestjs/common';
+import { WorkersModule } from '../workers/workers.module.js';
 import { AttemptsController } from './attempts.controller.js';
 import { LeaseController } from './lease.controller.js';
 import { LeasePolls } from './lease-polls.js';
 import { LeasesController } from './leases.controller.js';
 
-@Module({ controllers: [LeaseController, AttemptsController, LeasesController], providers: [LeasePolls] })
+@Module({
+  imports: [WorkersModule],
+  controllers: [LeaseController, AttemptsController, LeasesController],
+  providers: [LeasePolls],
+})
 export class LeasesModule {}

@@ -1,11 +1,12 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Inspector } from '@app/queue';
+import type { Inspector, Registry } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
-import { INSPECTOR } from '../ports.module.js';
+import { INSPECTOR, REGISTRY } from '../ports.module.js';
 import { METRICS, type ApiMetrics } from './http-metrics.js';
 import { exportQueues } from './queue-gauges.js';
+import { exportWorkers } from './worker-gauges.js';
 
 /** For Prometheus. */
 @ApiTags('metrics')
@@ -15,8 +16,10 @@ export class MetricsController {
   constructor(
     @Inject(METRICS) private readonly metrics: ApiMetrics,
     @Inject(INSPECTOR) inspector: Inspector,
+    @Inject(REGISTRY) registry: Registry,
   ) {
     exportQueues(inspector, metrics);
+    exportWorkers(registry, metrics);
   }
 
   @Get()

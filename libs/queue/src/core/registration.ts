@@ -1,7 +1,7 @@
 import { checkCount } from './checks.js';
 import { QueueError } from './errors.js';
 import { LIMITS } from './limits.js';
-import { checkName, checkQueueName } from './names.js';
+import { checkName, checkQueueName, NAME_PATTERNS } from './names.js';
 import type { QueueName } from './task.js';
 import type { RegisteredWorker, WorkerRegistration } from './worker.js';
 
@@ -62,4 +62,21 @@ function checkText(pointer: string, text: string | undefined): void {
     message: `${pointer.slice(1)} must be text of at most ${LIMITS.workerTextCharsMax} characters.`,
     pointer,
   });
+}
+
+/** Labels as one text, `gpu=a100,zone=eu`; `undefined` where it is none. */
+export function parseLabels(text: string): Record<string, string> | undefined {
+  const pairs = text
+    .split(',')
+    .map((pair) => pair.trim())
+    .filter(Boolean)
+    .map((pair) => /^([^=]+)=(.*)$/.exec(pair));
+  const names = new Set(pairs.map((pair) => pair?.[1]));
+  const good = pairs.every(
+    (pair) =>
+      pair && NAME_PATTERNS.metadataKey.test(pair[1]!) && pair[2]!.length <= LIMITS.workerTextCharsMax,
+  );
+  if (!good || pairs.length === 0 || pairs.length > LIMITS.workerLabelsMax || names.size !== pairs.length)
+    return undefined;
+  return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
 }

@@ -81,6 +81,12 @@ export const metricsCatalog = {
     labels: ['queue'],
     help: 'How long the oldest task that could run has been waiting; 0 when none is.',
   },
+  workers: {
+    kind: 'gauge',
+    unit: 'workers',
+    labels: ['state'],
+    help: 'Registered workers at the time of the scrape; `state` is working, or quiet or terminating where an operator asked for it.',
+  },
   scrape_errors_total: {
     kind: 'counter',
     unit: 'errors',
