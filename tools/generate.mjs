@@ -68,7 +68,7 @@ function renderScript(folder, file) {
     (include) => split(readFileSync(join(folder, 'include', `${include}.lua`), 'utf8')).body,
   );
   const args = header.filter(([word]) => word === 'arg').map(([, rest]) => rest.split(/\s+/)[0]);
-  const code = [...includes, body].join('\n').replace(/\blimits\.(\w+)/g, (_, limit) => {
+  const code = withoutUnused([...includes, body].join('\n')).replace(/\blimits\.(\w+)/g, (_, limit) => {
     if (LIMITS[limit] === undefined)
       throw new Error(`${file} uses limits.${limit}, which limits.ts does not know`);
     return Array.isArray(LIMITS[limit]) ? `{ ${LIMITS[limit].join(', ')} }` : LIMITS[limit];
@@ -113,6 +113,17 @@ function split(source) {
 function words(header, word) {
   const line = header.find(([first]) => first === word);
   return line ? line[1].split(/\s+/).filter(Boolean) : [];
+}
+
+/**
+ * Every call of a script creates its functions anew, at 0.15 us each: those it does not use are left out.
+ *
+ * @param {string} code @returns {string}
+ */
+function withoutUnused(code) {
+  const functions = [...code.matchAll(/^local function (\w+)\b.*?^end$/gms)];
+  const unused = functions.find(([, name]) => code.match(new RegExp(`\\b${name}\\b`, 'g')).length === 1);
+  return unused ? withoutUnused(code.replace(unused[0], '')) : code;
 }
 
 /** Comments and indentation would be sent to Redis and kept there for nothing. */

@@ -52,8 +52,8 @@ const RATE = { limit: 1, perMs: 1_000 };
 export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   {
     about: 'lets somebody settle whose lease is lost',
-    breaks: "elseif state[1] ~= 'running' or state[2] ~= token then",
-    into: "elseif state[1] ~= 'running' then",
+    breaks: "if state ~= 'running' or holding ~= token then",
+    into: "if state ~= 'running' then",
     story: [...ZOMBIE, complete(1)],
   },
   {
@@ -71,7 +71,7 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   {
     about: 'does not know a repeated settlement',
     breaks:
-      "if state[1] ~= 'running' and state[2] == token and state[4] or state[1] == 'running' and state[3] == token then",
+      "if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then",
     into: 'if false then',
     story: [submitSome(1), lease(), complete(), { do: 'repeat' }],
   },
@@ -114,8 +114,8 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'takes a failed attempt for a failed task',
-    breaks: "leave(state[8], key, 'retrying', 'retried')",
-    into: "leave(state[8], key, 'retrying', 'failed')",
+    breaks: "leave(holder, key, 'retrying', 'retried')",
+    into: "leave(holder, key, 'retrying', 'failed')",
     story: [submitSome(1), lease(), fail(1_000)],
   },
   {
@@ -127,7 +127,7 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   {
     about: 'puts lost tasks at the tail',
     breaks: 'push_head(context, priority, tenant, each.entry)',
-    into: 'local late = {}\nadd_to_lane(context, late, each.task, each.since)\npush_lanes(context, late)',
+    into: "redis.call('RPUSH', context.keys.lane .. priority .. ':' .. tenant, each.entry)",
     story: [submitSome(2), lease(), LOSE_LEASES, lease()],
   },
   {
@@ -195,7 +195,7 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'starts tasks that have expired',
-    breaks: "local overdue = task.expires ~= '' and tonumber(task.expires) <= now",
+    breaks: 'local overdue = tonumber(task.expires) <= now',
     into: 'local overdue = false',
     story: [submitSome(1, { ttlMs: 1_000 }), advance(1_000), lease()],
   },
@@ -283,8 +283,7 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'never lets a parked tenant go when a task of it has ended',
-    breaks:
-      "if is_parked(context, task.tenant) and redis.call('ZSCORE', context.keys.parked, task.tenant) == 'inf' then",
+    breaks: "if context.has_parked and redis.call('ZSCORE', context.keys.parked, task.tenant) == 'inf' then",
     into: 'if false then',
     story: [configure({ tenants: { concurrency: 1 } }), submitSome(2), lease(), complete(), lease()],
   },
@@ -344,13 +343,13 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'gives up an ordering key when its holder is to be retried',
-    breaks: 'if not is_open[to] then\ncontext.freed[#context.freed + 1] = scope',
+    breaks: 'if not stays_open then\ncontext.freed[#context.freed + 1] = scope',
     into: 'if true then\ncontext.freed[#context.freed + 1] = scope',
     story: [submitSome(2, KEYED), lease(), fail(1_000), lease()],
   },
   {
     about: 'starts two tasks with one ordering key',
-    breaks: "local held = scope ~= '' and scope ~= '~' and holder and holder ~= key",
+    breaks: "local held = holder and holder ~= key and scope ~= '~'",
     into: 'local held = false',
     story: [submitSome(2, KEYED), lease(2)],
   },

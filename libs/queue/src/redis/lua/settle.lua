@@ -35,19 +35,21 @@ local i = first_each
 for _ = 1, settlements do
   local key, token, action, body, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 8])
   local state_key = keys.state .. key
-  local state = redis.call('HMGET', state_key,
-    'state', 'token', 'settled', 'outcome', 'attempt', 'failures', 'cancel', 'worker', 'since')
-  if state[1] ~= 'running' and state[2] == token and state[4] or state[1] == 'running' and state[3] == token then
-    -- A repeat: what it led to the first time.
-    reply[#reply + 1] = 'settled'
-    reply[#reply + 1] = state[4]
-  elseif state[1] ~= 'running' or state[2] ~= token then
-    local known = state[1] or redis.call('EXISTS', keys.task .. key) == 1
-    reply[#reply + 1] = known and 'lease-lost' or 'task-not-found'
-    reply[#reply + 1] = ''
+  -- Only what every settlement needs: each field more costs 0.3 us.
+  local state, holding, attempt, holder = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'worker'))
+  if state ~= 'running' or holding ~= token then
+    local settled, outcome = unpack(redis.call('HMGET', state_key, 'settled', 'outcome'))
+    if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then
+      -- A repeat: what it led to the first time.
+      reply[#reply + 1] = 'settled'
+      reply[#reply + 1] = outcome
+    else
+      local known = state or redis.call('EXISTS', keys.task .. key) == 1
+      reply[#reply + 1] = known and 'lease-lost' or 'task-not-found'
+      reply[#reply + 1] = ''
+    end
   else
     local task = read_task(keys, key)
-    local attempt = state[5]
     local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines)
     if logged then
       add_line(context, task, logged)
@@ -58,8 +60,9 @@ for _ = 1, settlements do
       end
       finish(context, task, 'completed', #body, 'outcome', 'completed')
       record_move(context, task, 'running', 'completed', attempt)
-      leave(state[8], key, 'completed')
+      leave(holder, key, 'completed')
     elseif action == 'release' then
+      local cancelled, since = unpack(redis.call('HMGET', state_key, 'cancel', 'since'))
       attempt = attempt - 1
       redis.call('HSET', state_key, 'attempt', attempt)
       local retry_after = ARGV[i + 5]
@@ -67,19 +70,20 @@ for _ = 1, settlements do
         context.not_before = math.max(context.not_before, now_ms + retry_after)
         redis.call('HSET', keys.meta, 'notBefore', string.format('%.0f', context.not_before))
       end
-      if state[7] then
-        cancel(state[8], task, attempt)
+      if cancelled then
+        cancel(holder, task, attempt)
       else
         redis.call('HSET', state_key, 'state', 'pending', 'outcome', 'pending')
-        released[#released + 1] = { task, state[9] }
+        released[#released + 1] = { task, since }
         record_move(context, task, 'running', 'pending', attempt)
-        leave(state[8], key, 'pending', 'released')
+        leave(holder, key, 'pending', 'released')
       end
     else
       local retryable, retry_in, random, default_policy = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
-      local failures = (state[6] or 0) + 1
+      local known = redis.call('HMGET', state_key, 'failures', 'cancel', 'since')
+      local failures, cancelled, since = (known[1] or 0) + 1, known[2], known[3]
       local policy = task.retry ~= '' and task.retry or default_policy
-      add_error(keys, now_ms, key, attempt, state[8], body)
+      add_error(keys, now_ms, key, attempt, holder, body)
       redis.call('HSET', state_key, 'failures', failures)
       local reason
       if retryable == '0' then
@@ -87,26 +91,26 @@ for _ = 1, settlements do
       elseif failures >= tonumber(string.match(policy, '^%d+')) then
         reason = 'attempts-exhausted'
       end
-      if state[7] then
-        cancel(state[8], task, attempt)
+      if cancelled then
+        cancel(holder, task, attempt)
       elseif reason then
         finish(context, task, 'failed', 0, 'outcome', 'failed', 'reason', reason)
         record_move(context, task, 'running', 'failed', attempt)
-        leave(state[8], key, 'failed')
+        leave(holder, key, 'failed')
       else
         local wait = retry_in ~= '' and tonumber(retry_in) or retry_delay(policy, failures, random)
         if wait > 0 then
           redis.call('HSET', state_key, 'state', 'retrying', 'due', now_ms + wait, 'outcome', 'retrying')
           add_due(context, key, now_ms + wait)
           record_move(context, task, 'running', 'retrying', attempt)
-          leave(state[8], key, 'retrying', 'retried')
+          leave(holder, key, 'retrying', 'retried')
         else
-          local since = next_since(now_ms, state[9])
-          redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'outcome', 'pending')
-          line_up(context, lanes, task, since)
+          local again = next_since(now_ms, since)
+          redis.call('HSET', state_key, 'state', 'pending', 'since', again, 'outcome', 'pending')
+          line_up(context, lanes, task, again)
           record_move(context, task, 'running', 'pending', attempt)
           add_minute(context, 'retried', 1)
-          leave(state[8], key, 'pending', 'retried')
+          leave(holder, key, 'pending', 'retried')
         end
       end
     end

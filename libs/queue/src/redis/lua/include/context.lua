@@ -35,12 +35,24 @@ end
 
 -- What this call changes of a tenant.
 local function changes_of(context, tenant)
-  local changes = context.tenants[tenant]
+  local tenants = context.tenants
+  local changes = tenants[tenant]
   if not changes then
     changes = { open = 0, running = 0, started = 0, waits = {} }
-    context.tenants[tenant] = changes
+    tenants[tenant] = changes
   end
   return changes
+end
+
+-- Moves of tasks, counted by kind. Nearly all of a call are of one kind, so the latest is looked at first.
+local function count_move(context, priority, from, to, type)
+  local move = context.latest_move
+  if not move or move.to ~= to or move.type ~= type or move.priority ~= priority or move.from ~= from then
+    local kind = priority .. from .. to .. type
+    move = context.moves[kind] or { priority = priority, from = from, to = to, type = type, count = 0 }
+    context.moves[kind], context.latest_move = move, move
+  end
+  move.count = move.count + 1
 end
 
 local minute_event_of = {
@@ -69,8 +81,8 @@ end
 local function write_counts(context)
   local keys = context.keys
   local counts, types, totals = {}, {}, {}
-  for move, count in pairs(context.moves) do
-    local priority, from, to, type = string.match(move, '^(%d) (%S+) (%S+) (.*)$')
+  for _, move in pairs(context.moves) do
+    local priority, from, to, type, count = move.priority, move.from, move.to, move.type, move.count
     if from == '-' then
       add(totals, type, count)
       add_minute(context, 'enqueued', count)
@@ -116,7 +128,8 @@ local function size_class(open)
   return math.ceil(bits / 2)
 end
 
-local function write_tenant(context, tenant, changes)
+-- `sizes` are to be written to the index of tenants, `gone` taken out of it.
+local function write_tenant(context, tenant, changes, sizes, gone)
   local keys = context.keys
   local tenant_key = keys.tenant .. tenant
   local open
@@ -128,9 +141,11 @@ local function write_tenant(context, tenant, changes)
       redis.call('HINCRBY', tenant_key, 'running', changes.running)
     end
   else
-    local classes = {}
-    for class in pairs(changes.waits) do
-      classes[#classes + 1] = class
+    local classes, waits = {}, {}
+    for class, count in pairs(changes.waits) do
+      local n = #classes + 1
+      classes[n], waits[n] = 'w' .. class, count
+      add_minute(context, classes[n], count)
     end
     local minute = math.floor(context.now / 60000)
     local known = redis.call('HMGET', tenant_key, 'running', 'minute', 'started', 'before', unpack(classes))
@@ -141,7 +156,7 @@ local function write_tenant(context, tenant, changes)
     local values = { 'running', (known[1] or 0) + changes.running, 'minute', minute, 'started', started + changes.started, 'before', before }
     for i, class in ipairs(classes) do
       values[#values + 1] = class
-      values[#values + 1] = (known[4 + i] or 0) + changes.waits[class]
+      values[#values + 1] = (known[4 + i] or 0) + waits[i]
     end
     if changes.tat then
       values[#values + 1] = 'tat'
@@ -154,9 +169,9 @@ local function write_tenant(context, tenant, changes)
   end
   local size = size_class(open)
   if open == 0 and not tenant_is_known(context, tenant) then
-    redis.call('ZREM', keys.tenants, tenant)
+    gone[#gone + 1] = tenant
   elseif size ~= size_class(open - changes.open) then
-    redis.call('ZADD', keys.tenants, size, tenant)
+    sizes[#sizes + 1], sizes[#sizes + 2] = size, tenant
   end
   if open == 0 then
     redis.call('PEXPIRE', tenant_key, limits.idleTenantKeptMs)
@@ -193,9 +208,12 @@ local function write_context(context)
     redis.call('HSET', keys.meta, 'v' .. priority, string.format('%.17g', context.ring_times[priority]))
   end
   write_counts(context)
+  local sizes, gone = {}, {}
   for tenant, changes in pairs(context.tenants) do
-    write_tenant(context, tenant, changes)
+    write_tenant(context, tenant, changes, sizes, gone)
   end
+  call_each('ZADD', keys.tenants, sizes)
+  call_each('ZREM', keys.tenants, gone)
   write_minute(context)
   write_lines(keys, context.lines)
   if context.wake then

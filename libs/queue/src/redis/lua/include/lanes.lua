@@ -218,15 +218,19 @@ local function push_head(context, priority, tenant, entry)
   note_head(context, priority, tenant, since_of(entry), redis.call('LPUSH', lane, entry) == 1)
 end
 
--- Adds to a queue of entries per lane, to be pushed with push_lanes.
+-- Adds to the entries per lane that push_lanes pushes. Most of a call go to one lane, so the latest is looked at first.
 local function add_to_lane(context, lanes, task, since)
   local priority, tenant = lane_of(context, task)
-  local name = priority .. ':' .. tenant
-  local lane = lanes[name]
-  if not lane then
-    lane = { priority = priority, tenant = tenant, entries = {} }
-    lanes[name] = lane
-    lanes[#lanes + 1] = lane
+  local lane = lanes.latest
+  if not lane or lane.tenant ~= tenant or lane.priority ~= priority then
+    local name = priority .. ':' .. tenant
+    lane = lanes[name]
+    if not lane then
+      lane = { priority = priority, tenant = tenant, entries = {} }
+      lanes[name] = lane
+      lanes[#lanes + 1] = lane
+    end
+    lanes.latest = lane
   end
   lane.entries[#lane.entries + 1] = entry_of(context, task, since)
 end

@@ -2,35 +2,35 @@ local is_open = { scheduled = true, pending = true, running = true, retrying = t
 
 -- `from` is '-' for a task that is born, `to` is '-' for one that is removed.
 local function record_move(context, task, from, to, attempt)
-  local move = task.priority .. ' ' .. from .. ' ' .. to .. ' ' .. task.type
-  context.moves[move] = (context.moves[move] or 0) + 1
+  count_move(context, task.priority, from, to, task.type)
   if to ~= '-' then
     add_line(context, task, to .. ' ' .. task.key .. ' ' .. attempt)
   end
+  local was_open, stays_open = is_open[from], is_open[to]
   local changes = changes_of(context, task.tenant)
-  if is_open[from] and not is_open[to] then
+  if was_open and not stays_open then
     changes.open = changes.open - 1
-  elseif is_open[to] and not is_open[from] then
+  elseif stays_open and not was_open then
     changes.open = changes.open + 1
   end
   if to == 'running' then
     changes.running = changes.running + 1
-  elseif from == 'running' then
+    return
+  end
+  if from == 'running' then
     changes.running = changes.running - 1
     context.freed_running = true
     -- Parked until it is told: this may be what it waits for.
-    if is_parked(context, task.tenant) and redis.call('ZSCORE', context.keys.parked, task.tenant) == 'inf' then
+    if context.has_parked and redis.call('ZSCORE', context.keys.parked, task.tenant) == 'inf' then
       unpark(context, task.tenant)
     end
   end
-  if is_open[from] and to ~= 'running' then
-    local scope = scope_of(context, task)
-    if scope ~= '' and redis.call('HGET', context.keys.holders, scope) == task.key then
-      if not is_open[to] then
-        context.freed[#context.freed + 1] = scope
-      elseif scope == '~' and to == 'pending' then
-        unpark(context, scope)
-      end
+  local scope = was_open and scope_of(context, task) or ''
+  if scope ~= '' and redis.call('HGET', context.keys.holders, scope) == task.key then
+    if not stays_open then
+      context.freed[#context.freed + 1] = scope
+    elseif scope == '~' and to == 'pending' then
+      unpark(context, scope)
     end
   end
 end

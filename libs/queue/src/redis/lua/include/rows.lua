@@ -16,9 +16,23 @@ local function read_row(keys, key, full)
     end
   end
   local fields = redis.call('HGETALL', keys.state .. key)
-  local row = { key, record, fields, redis.call('ZSCORE', keys.leases, key) or '', '', {} }
-  if full and #fields > 0 then
+  local row = { key, record, fields, '', '', {} }
+  local state, erred
+  for i = 1, #fields, 2 do
+    local field = fields[i]
+    if field == 'state' then
+      state = fields[i + 1]
+    elseif field == 'failures' or field == 'crashes' or field == 'retried' then
+      erred = true
+    end
+  end
+  if state == 'running' then
+    row[4] = redis.call('ZSCORE', keys.leases, key) or ''
+  end
+  if full and state == 'completed' then
     row[5] = redis.call('GET', keys.result .. key) or ''
+  end
+  if full and erred then
     row[6] = redis.call('LRANGE', keys.errors .. key, 0, -1)
   end
   return row

@@ -1,7 +1,7 @@
 -- One leased task, appended to `reply` as lease.lua describes it.
 local function append_task(keys, reply, key, record, attempt, failures, crashes, token, deadline)
   local errors = ''
-  if tonumber(attempt) > 1 then
+  if attempt ~= '1' then
     errors = table.concat(redis.call('LRANGE', keys.errors .. key, 0, -1), '\30')
   end
   local n = #reply
@@ -31,9 +31,8 @@ local function add_wait(context, tenant, wait)
   while wait_bounds[class] and wait > wait_bounds[class] do
     class = class + 1
   end
-  local field, changes = 'w' .. class, changes_of(context, tenant)
-  add_minute(context, field, 1)
-  add(changes.waits, field, 1)
+  local changes = changes_of(context, tenant)
+  changes.waits[class] = (changes.waits[class] or 0) + 1
   changes.started = changes.started + 1
 end
 
@@ -50,14 +49,12 @@ end
 local function start(taking, priority, entry)
   local context = taking.context
   local keys, now = context.keys, context.now
-  local since, key, ordering = string.match(entry, '^(%d+)~([^~]+)~?(.*)$')
+  local since, key = string.match(entry, '^(%d+)~([^~]+)')
+  local state_key = keys.state .. key
   local record = redis.call('GET', keys.task .. key)
   local task = record and read_task(keys, key, record)
-  local scope, holder = task and scope_of(context, task) or '', nil
-  if scope ~= '' then
-    holder = redis.call('HGET', keys.holders, scope)
-  end
-  local state_key = keys.state .. key
+  local scope = task and scope_of(context, task) or ''
+  local holder = scope ~= '' and redis.call('HGET', keys.holders, scope)
   local state = redis.call('HMGET', state_key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
   local current = task and (state[1] and state[1] == 'pending' and state[2] == since or not state[1] and task.created == since)
   if not current then
@@ -67,12 +64,14 @@ local function start(taking, priority, entry)
     end
     return false
   end
-  local held = scope ~= '' and scope ~= '~' and holder and holder ~= key
-  local overdue = task.expires ~= '' and tonumber(task.expires) <= now
-  if (overdue or task.expires ~= '' and not held) and redis.call('ZREM', keys.expiry, key) == 1 and overdue then
-    finish(context, task, 'expired', 0)
-    record_move(context, task, 'pending', 'expired', state[3] or 0)
-    return false
+  local held = holder and holder ~= key and scope ~= '~'
+  if task.expires ~= '' then
+    local overdue = tonumber(task.expires) <= now
+    if (overdue or not held) and redis.call('ZREM', keys.expiry, key) == 1 and overdue then
+      finish(context, task, 'expired', 0)
+      record_move(context, task, 'pending', 'expired', state[3] or 0)
+      return false
+    end
   end
   if held then
     step_aside(context, scope, priority, entry)
@@ -81,8 +80,11 @@ local function start(taking, priority, entry)
   if scope ~= '' and not holder then
     redis.call('HSET', keys.holders, scope, key)
   end
-  local attempt = (state[3] or 0) + 1
-  local token = taking.request .. '.' .. #taking.taken
+  local taken, deadlines = taking.taken, taking.deadlines
+  local count = #taken
+  -- As text: a number would be formatted anew by each of its three uses.
+  local attempt = state[3] and string.format('%d', state[3] + 1) or '1'
+  local token = taking.request .. '.' .. count
   redis.call('HSET', state_key, 'state', 'running', 'since', since, 'attempt', attempt, 'token', token,
     'worker', taking.worker, 'started', context.stamp, 'lease', taking.lease_ms)
   if state[6] then
@@ -92,9 +94,8 @@ local function start(taking, priority, entry)
   record_move(context, task, 'pending', 'running', attempt)
   add_wait(context, task.tenant, now - since)
   append_task(keys, taking.tasks, key, record, attempt, state[4] or '0', state[5] or '0', token, taking.deadline)
-  taking.taken[#taking.taken + 1] = key
-  taking.deadlines[#taking.deadlines + 1] = taking.deadline
-  taking.deadlines[#taking.deadlines + 1] = key
+  taken[count + 1] = key
+  deadlines[count * 2 + 1], deadlines[count * 2 + 2] = taking.deadline, key
   return true
 end
 
