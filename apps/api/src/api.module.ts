@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Queue } from '@app/queue';
+import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import type { RouteTable } from './http/route-table.js';
@@ -15,7 +16,7 @@ import { WorkersModule } from './workers/workers.module.js';
 /** The API on one page. */
 @Module({})
 export class ApiModule {
-  static of(queue: Queue, metrics: ApiMetrics, routes: RouteTable): DynamicModule {
+  static of(queue: Queue, metrics: ApiMetrics, routes: RouteTable, followersMax: number): DynamicModule {
     return {
       module: ApiModule,
       imports: [
@@ -25,6 +26,7 @@ export class ApiModule {
         LeasesModule,
         WorkersModule,
         QueuesModule,
+        EventsModule.of(followersMax),
         StatsModule,
         HealthModule,
         MetricsModule,

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { defineSettings, duration, list, oneOf, port, string, type SettingsOf } from '@app/runtime';
+import { defineSettings, duration, integer, list, oneOf, port, string, type SettingsOf } from '@app/runtime';
 
 /** What the API process reads from its environment beside what every process does. */
 export const apiSettings = defineSettings(
@@ -37,6 +37,15 @@ export const apiSettings = defineSettings(
         env: 'FAIRLANE_REQUEST_TIMEOUT',
         description: 'How long the body of a request may take to arrive, or pause while it is streamed.',
         default: 30_000,
+      },
+    ),
+    followersMax: integer(
+      { min: 0, max: 1_000_000 },
+      {
+        env: 'FAIRLANE_FOLLOWERS_MAX',
+        description:
+          'How many streams of events may be open at a time; each is a connection, and so an open file.',
+        default: 10_000,
       },
     ),
     shutdownTimeoutMs: duration(

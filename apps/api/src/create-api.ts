@@ -28,7 +28,7 @@ export interface ApiOptions {
  */
 export async function createApi(
   queue: Queue,
-  settings: Pick<ApiSettings, 'auth' | 'apiKeys' | 'requestTimeoutMs'>,
+  settings: Pick<ApiSettings, 'auth' | 'apiKeys' | 'requestTimeoutMs' | 'followersMax'>,
   { log = createLogger({ name: 'api', level: 'silent' }), metrics = createMetrics() }: ApiOptions = {},
 ): Promise<NestFastifyApplication> {
   const adapter = createAdapter();
@@ -43,7 +43,7 @@ export async function createApi(
   registerBodyParsers(instance);
 
   const app = await NestFactory.create<NestFastifyApplication>(
-    ApiModule.of(queue, metrics, routes),
+    ApiModule.of(queue, metrics, routes, settings.followersMax),
     adapter,
     {
       logger: new NestLogger(log),

@@ -8,6 +8,8 @@ export const PRODUCER = Symbol('Producer');
 export const CONSUMER = Symbol('Consumer');
 /** Injects an `Inspector`. */
 export const INSPECTOR = Symbol('Inspector');
+/** Injects an `Observer`. */
+export const OBSERVER = Symbol('Observer');
 /** Injects an `Operator`. */
 export const OPERATOR = Symbol('Operator');
 /** Injects a `Registry`. */
@@ -19,7 +21,10 @@ export const REGISTRY = Symbol('Registry');
 export class PortsModule {
   static of(queue: Queue, metrics: ApiMetrics): DynamicModule {
     const providers = [
-      ...[PRODUCER, CONSUMER, INSPECTOR, OPERATOR, REGISTRY].map((provide) => ({ provide, useValue: queue })),
+      ...[PRODUCER, CONSUMER, INSPECTOR, OBSERVER, OPERATOR, REGISTRY].map((provide) => ({
+        provide,
+        useValue: queue,
+      })),
       { provide: METRICS, useValue: metrics },
     ];
     return { module: PortsModule, providers, exports: providers };

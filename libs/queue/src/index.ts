@@ -5,6 +5,7 @@ export * from './core/retry.js';
 export * from './core/names.js';
 export * from './core/limits.js';
 export * from './core/errors.js';
+export { checkPosition, timeOfPosition } from './core/event-position.js';
 export * from './core/lifecycle.js';
 export * from './core/ports.js';
 export * from './core/settings.js';

@@ -16,6 +16,7 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .addTag('leases', 'Work in any language: take tasks, say how they go, settle them.')
     .addTag('workers', 'Who works, and what is wanted of them.')
     .addTag('queues', 'What waits where, and what holds for it.')
+    .addTag('events', 'Hear what happens as it happens.')
     .addTag('stats', 'Sums over everything.')
     .addTag('health', 'For orchestrators and load balancers.')
     .addTag('metrics', 'For Prometheus.')

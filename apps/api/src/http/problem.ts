@@ -120,6 +120,7 @@ const HTTP_PROBLEMS = {
   'url-too-long': { status: 414, title: 'The URL is too long.' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported.' },
   'headers-too-large': { status: 431, title: 'The headers are too large.' },
+  'too-many-followers': { status: 503, title: 'As many streams of events are open as this process serves.' },
   'shutting-down': { status: 503, title: 'This process is shutting down; another one will answer.' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

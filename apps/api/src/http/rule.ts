@@ -123,6 +123,15 @@ export function listOf(item: Rule, minItems: number, maxItems: number): Rule {
   };
 }
 
+/** A parameter of a query that can be repeated: one value, or a list of them. */
+export function someValues(item: Rule, maxItems: number): Rule {
+  const many = listOf(item, 1, maxItems);
+  return {
+    schema: many.schema,
+    faults: (value) => (Array.isArray(value) ? many : item).faults(value),
+  };
+}
+
 /** An object whose keys and values each keep a rule. */
 export function mapOf(key: Rule, entry: Rule, maxProperties: number): Rule {
   return {

@@ -36,7 +36,8 @@ import { ListTasksDto, TaskPageView } from './list-tasks.dto.js';
 import { listTasks, showPage } from './list-tasks.js';
 import { TaskView, viewTask } from './task.view.js';
 
-const idParam = {
+/** The task in the path, as documented. */
+export const idParam = {
   name: 'id',
   description: 'queue~key, percent-encoded where the key needs it.',
   example: 'emails~order-42',

@@ -25,6 +25,18 @@ export const metricsCatalog = {
     help: 'Time from the arrival of a request to the end of its answer; `route` is the pattern, not the path.',
     buckets: requestBuckets,
   },
+  event_followers: {
+    kind: 'gauge',
+    unit: 'streams',
+    labels: ['stream'],
+    help: 'Streams of events that are open; `stream` is task, queue or all.',
+  },
+  event_followers_cut_total: {
+    kind: 'counter',
+    unit: 'streams',
+    labels: ['stream'],
+    help: 'Streams of events that were cut because their readers were too slow.',
+  },
   queue_operation_duration_seconds: {
     kind: 'histogram',
     unit: 'seconds',
