@@ -43,6 +43,12 @@ export class GroupFollowing implements Following {
     return this.behind?.size === 0 ? this.group.position : this.reached;
   }
 
+  /** It is still to read what is old of this stream. */
+  fallBehind(stream: FollowedStream): void {
+    if (this.behind?.size === 0) this.reached = this.group.position;
+    this.behind?.add(stream);
+  }
+
   hears(stream: FollowedStream): boolean {
     return this.behind?.has(stream) === false;
   }

@@ -177,7 +177,7 @@ export class RedisObserver implements Observer {
       if (from === undefined || stream.position === from) continue;
       // Somebody here followed it already.
       for (const following of group.followings) {
-        following.behind?.add(stream);
+        following.fallBehind(stream);
         void this.catchUp(following, group, stream, from);
       }
     }

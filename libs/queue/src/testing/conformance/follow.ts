@@ -295,6 +295,17 @@ export function describeFollow(setup: Setup): void {
       await again.untilTrue(() => again.words.includes('newer pending 0'));
       expect(again.gaps).toBe(0);
     }, 20_000);
+
+    it('a new queue in which somebody waits already does not take their position back', async () => {
+      const told = await follow({ queues: 'all' });
+      const { id } = await subject.addOne({ queue: uniqueQueue(), key: 'awaited' });
+      const abort = new AbortController();
+      const waiting = subject.queue.waitForEnd(id, 20_000, abort.signal);
+      await told.untilTrue(() => told.words.includes('awaited pending 0'));
+      expect(told.position).not.toBe('0-0');
+      abort.abort();
+      await waiting;
+    }, 20_000);
   });
 
   describe('a task', () => {
