@@ -297,10 +297,12 @@ export function describeFollow(setup: Setup): void {
     }, 20_000);
 
     it('a new queue in which somebody waits already does not take their position back', async () => {
-      const told = await follow({ queues: 'all' });
+      const elsewhere = await subject.another();
+      const told = new Told();
+      following.push(await elsewhere.follow({ queues: 'all' }, told));
       const { id } = await subject.addOne({ queue: uniqueQueue(), key: 'awaited' });
       const abort = new AbortController();
-      const waiting = subject.queue.waitForEnd(id, 20_000, abort.signal);
+      const waiting = elsewhere.waitForEnd(id, 20_000, abort.signal);
       await told.untilTrue(() => told.words.includes('awaited pending 0'));
       expect(told.position).not.toBe('0-0');
       abort.abort();
