@@ -42,7 +42,14 @@ await main('worker', async () => {
     partitionQueue(createRedisQueue({ address, keyPrefix, allowUnsafe, durability, replicas, logger: log })),
     (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
   );
-  const worker = new Worker({ queue, handlers, settings: settings.worker, log, metrics });
+  const worker = new Worker({
+    queue,
+    handlers,
+    settings: settings.worker,
+    log,
+    metrics,
+    onTerminate: () => void shutdown.begin('an operator asked for it'),
+  });
   const health = createHealthServer({ ready: worker.readiness(), metrics, log });
   const shutdown = onShutdown(
     [

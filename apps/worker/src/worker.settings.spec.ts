@@ -13,6 +13,8 @@ test('without any variable the worker serves the queues of its handlers, ten tas
     leaseMs: 30_000,
     timeoutMs: 300_000,
     drainTimeoutMs: 25_000,
+    labels: {},
+    version: undefined,
     host: '127.0.0.1',
     port: 3001,
     httpRequestAllow: [],
@@ -42,6 +44,11 @@ test('a worker without tenants of its own may be bound to some, but not to none'
   expect(start).toThrow('WORKER_STEAL=false needs WORKER_TENANTS');
 });
 
+test('WORKER_LABELS are names with values', () => {
+  const { labels } = read({ WORKER_LABELS: 'gpu=a100, zone=eu,note=a=b' });
+  expect(labels).toEqual({ gpu: 'a100', zone: 'eu', note: 'a=b' });
+});
+
 test('HTTP_REQUEST_ALLOW takes networks, addresses and names', () => {
   const text = '10.0.0.0/8,fd00::/8,::1,192.168.1.1,Intranet.example';
   expect(read({ HTTP_REQUEST_ALLOW: text }).httpRequestAllow).toEqual([
@@ -57,6 +64,10 @@ test.each([
   ['WORKER_QUEUES', 'a b'],
   ['WORKER_QUEUES', '*,emails'],
   ['WORKER_QUEUES', ','],
+  ['WORKER_LABELS', 'gpu'],
+  ['WORKER_LABELS', 'g p u=a100'],
+  ['WORKER_LABELS', 'gpu=a100,gpu=h100'],
+  ['WORKER_VERSION', 'x'.repeat(257)],
   ['WORKER_TENANTS', 'a b'],
   ['WORKER_TENANTS', ','],
   ['WORKER_TENANTS', Array.from({ length: 101 }, (_, n) => `t${n}`).join()],

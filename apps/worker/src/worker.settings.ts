@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { LIMITS, NAME_PATTERNS, NAME_RULES } from '@app/queue';
+import { LIMITS, NAME_PATTERNS, NAME_RULES, parseLabels } from '@app/queue';
 import {
   defineSettings,
   duration,
@@ -65,7 +65,7 @@ export const workerSettings = defineSettings(
       {
         env: 'WORKER_LEASE',
         description:
-          'How long after its last sign of life a worker is taken to be dead and its tasks go to others. It gives one every third of this time, and every 2 seconds at least.',
+          'How long after its last sign of life a worker is taken to be dead, its tasks go to others, and it is listed no more. It gives one every third of this time, and every 2 seconds at least.',
         default: LIMITS.leaseMsDefault,
       },
     ),
@@ -84,6 +84,32 @@ export const workerSettings = defineSettings(
         description:
           'How long running tasks may go on after SIGTERM before they are given back. Keep it below what the supervisor waits before it kills.',
         default: 25_000,
+      },
+    ),
+    labels: setting<
+      Readonly<Record<string, string>>,
+      { env: string; description: string; default: Readonly<Record<string, string>> }
+    >(
+      {
+        expected: `a comma-separated list of at most ${LIMITS.workerLabelsMax} labels such as gpu=a100,zone=eu, names ${NAME_RULES.metadataKey}, values of at most ${LIMITS.workerTextCharsMax} characters`,
+        parse: parseWorkerLabels,
+        show: (labels) =>
+          Object.entries(labels)
+            .map(([name, value]) => `${name}=${value}`)
+            .join(','),
+      },
+      {
+        env: 'WORKER_LABELS',
+        description: 'What the list of workers shows beside host and process, such as `gpu=a100,zone=eu`.',
+        default: {},
+      },
+    ),
+    version: string(
+      { pattern: /.{1,256}/u, expected: 'text of at most 256 characters' },
+      {
+        env: 'WORKER_VERSION',
+        description:
+          'The version of its handlers, for the list of workers, such as the commit they were built from.',
       },
     ),
     host: string(
@@ -152,6 +178,12 @@ function parseTenants(text: string): readonly string[] {
   const good = names.every((name) => NAME_PATTERNS.tenant.test(name));
   if (names.length === 0 || names.length > LIMITS.leaseTenantsMax || !good) throw new Error('not tenants');
   return Object.freeze(names);
+}
+
+function parseWorkerLabels(text: string): Readonly<Record<string, string>> {
+  const labels = parseLabels(text);
+  if (!labels) throw new Error('not labels');
+  return Object.freeze(labels);
 }
 
 function parseAllowed(text: string): readonly string[] {

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { jest } from '@jest/globals';
 import { HandlerTable, QueueError, type HandlerDefinition, type Task } from '@app/queue';
 import { MemoryQueue } from '@app/queue/testing';
@@ -19,6 +20,7 @@ function setup(handlers: HandlerDefinition[], settings: Partial<WorkerParts['set
   const metrics = createMetrics({ processMetrics: false });
   const log = createLogger({ name: 'test', level: 'silent' });
   const said = jest.spyOn(log, 'info');
+  const onTerminate = jest.fn();
   const worker = new Worker({
     queue,
     handlers: new HandlerTable(handlers),
@@ -30,10 +32,13 @@ function setup(handlers: HandlerDefinition[], settings: Partial<WorkerParts['set
       leaseMs: 30_000,
       timeoutMs: 60_000,
       drainTimeoutMs: 1_000,
+      labels: {},
+      version: undefined,
       ...settings,
     },
     log,
     metrics,
+    onTerminate,
   });
   workers.push(worker);
   const submit = async (type: string, name?: string, tenant?: string): Promise<Task> => {
@@ -44,7 +49,7 @@ function setup(handlers: HandlerDefinition[], settings: Partial<WorkerParts['set
     return outcome!.task;
   };
   const end = (task: Task) => queue.waitForEnd(task.id, 4_000);
-  return { queue, worker, metrics, submit, end, said };
+  return { queue, worker, metrics, submit, end, said, onTerminate };
 }
 
 const a: HandlerDefinition = { type: 'a', queue: 'apples', run: () => 'done' };
@@ -122,4 +127,72 @@ test('attempts and slots are counted', async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(await metrics.render()).toContain('fairlane_worker_slots{state="free"} 2');
+});
+
+/** Until it is so; the test's own time limit ends what never is. */
+async function becomes(check: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('a worker is registered with what it is, while it is there', async () => {
+  const { worker, queue } = setup([a], { labels: { gpu: 'a100' }, version: '1.2.3' });
+  worker.start();
+  await becomes(async () => (await queue.worker(worker.workerId)) !== undefined);
+  expect(await queue.worker(worker.workerId)).toMatchObject({
+    host: hostname(),
+    pid: process.pid,
+    queues: ['default', 'apples'],
+    types: ['a'],
+    labels: { gpu: 'a100' },
+    version: '1.2.3',
+  });
+  await worker.drain();
+  expect(await queue.worker(worker.workerId)).toBeDefined();
+  await worker.stopChores();
+  expect(await queue.worker(worker.workerId)).toBeUndefined();
+});
+
+test('a worker that is told to be quiet finishes what it has, takes nothing new, and goes on when resumed', async () => {
+  let finish = () => {};
+  const slow: HandlerDefinition = {
+    type: 'slow',
+    queue: 'apples',
+    run: () => new Promise<void>((resolve) => (finish = resolve)),
+  };
+  const { worker, queue, submit, end } = setup([a, slow], { leaseMs: 1_000 });
+  worker.start();
+  const running = await submit('slow');
+  await becomes(async () => (await queue.leased('apples', worker.workerId, 1)).length === 1);
+  await becomes(async () => (await queue.tell(worker.workerId, 'quiet')) !== undefined);
+  await becomes(() => worker.runner.quiet);
+  const waiting = await submit('a');
+  finish();
+  expect(await end(running)).toMatchObject({ state: 'completed' });
+  // The token is for somebody who can use it.
+  expect(await queue.waitForWork(['apples'], 4_000)).toBe('apples');
+  expect((await queue.get([waiting.id]))[0]).toMatchObject({ state: 'pending', attempt: 0 });
+  await queue.tell(worker.workerId);
+  expect(await end(waiting)).toMatchObject({ state: 'completed' });
+  expect((await queue.activity('apples', [worker.workerId]))[0]).toMatchObject({
+    running: 0,
+    totals: { completed: 2 },
+  });
+});
+
+test('a worker that is told to end is quiet and has itself stopped, once', async () => {
+  const { worker, queue, onTerminate } = setup([a], { leaseMs: 1_000 });
+  worker.start();
+  await becomes(async () => (await queue.tell(worker.workerId, 'terminate')) !== undefined);
+  await becomes(() => onTerminate.mock.calls.length > 0);
+  expect(worker.runner.quiet).toBe(true);
+  const { seenAt } = (await queue.worker(worker.workerId))!;
+  await becomes(async () => (await queue.worker(worker.workerId))!.seenAt > seenAt);
+  expect(onTerminate).toHaveBeenCalledTimes(1);
+});
+
+test('a worker that cannot register works all the same', async () => {
+  const { worker, queue, submit, end } = setup([a]);
+  queue.register = () => Promise.reject(new QueueError('too-many-workers'));
+  worker.start();
+  expect(await end(await submit('a'))).toMatchObject({ state: 'completed' });
 });

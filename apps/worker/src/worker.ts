@@ -3,11 +3,14 @@ import { hostname } from 'node:os';
 import {
   Chores,
   DEFAULT_QUEUE,
+  Presence,
   QueueError,
   QueueWatch,
   Runner,
   type HandlerTable,
   type Queue,
+  type QueueName,
+  type WorkerCommand,
 } from '@app/queue';
 import type { HealthCheck, Logger, Metrics } from '@app/runtime';
 import { Announcer } from './announcer.js';
@@ -19,13 +22,26 @@ export interface WorkerParts {
   handlers: HandlerTable;
   settings: Pick<
     WorkerSettings,
-    'queues' | 'tenants' | 'steal' | 'concurrency' | 'leaseMs' | 'timeoutMs' | 'drainTimeoutMs'
+    | 'queues'
+    | 'tenants'
+    | 'steal'
+    | 'concurrency'
+    | 'leaseMs'
+    | 'timeoutMs'
+    | 'drainTimeoutMs'
+    | 'labels'
+    | 'version'
   >;
   log: Logger;
   metrics: Metrics;
   /** Default: made of host, process and chance. */
   workerId?: string;
+  /** An operator wants the worker to end: whoever started it is to stop it. */
+  onTerminate?: () => void;
 }
+
+/** Queues and types that a worker registers with; more would only fill the list. */
+const SHOWN_MAX = 100;
 
 /** A worker process without its process: runner, chores and what they need, as one thing to start and stop. */
 export class Worker {
@@ -33,6 +49,7 @@ export class Worker {
   readonly workerId: string;
   readonly #chores: Chores;
   readonly #announcer: Announcer;
+  readonly #presence: Presence;
   readonly #watch?: QueueWatch;
   #started = false;
 
@@ -52,10 +69,11 @@ export class Worker {
     }
     const watch = this.#watch;
     const { tenants, steal, concurrency, leaseMs, timeoutMs } = settings;
+    const queues = (): readonly QueueName[] => watch?.names ?? settings.queues ?? own;
     this.runner = new Runner({
       queue,
       handlers,
-      queues: watch ? () => watch.names : (settings.queues ?? own),
+      queues,
       tenants,
       steal,
       concurrency,
@@ -67,6 +85,22 @@ export class Worker {
     });
     this.#chores = new Chores({ queue, holder: this.workerId, meter, log });
     this.#announcer = new Announcer(queue, handlers.routes(), log);
+    this.#presence = new Presence({
+      registry: queue,
+      describe: () => ({
+        id: this.workerId,
+        host: hostname(),
+        pid: process.pid,
+        queues: queues().slice(0, SHOWN_MAX),
+        types: handlers.types().slice(0, SHOWN_MAX),
+        labels: settings.labels,
+        version: settings.version,
+      }),
+      onCommand: (command) => this.#obey(command),
+      ttlMs: leaseMs,
+      meter,
+      log,
+    });
   }
 
   /** Begins to work. The queue must be open. */
@@ -74,6 +108,7 @@ export class Worker {
     const { handlers, settings, log } = this.parts;
     this.#started = true;
     this.#announcer.start();
+    this.#presence.start();
     this.#watch?.start();
     this.runner.start();
     this.#chores.start();
@@ -97,7 +132,13 @@ export class Worker {
 
   /** Stops what goes on beside tasks. */
   async stopChores(): Promise<void> {
-    await Promise.all([this.#announcer.stop(), this.#chores.stop()]);
+    await Promise.all([this.#announcer.stop(), this.#presence.stop(), this.#chores.stop()]);
+  }
+
+  #obey(command: WorkerCommand | undefined): void {
+    this.parts.log.info({ command: command ?? 'resume' }, 'an operator asked for it');
+    this.runner.quiet = command !== undefined;
+    if (command === 'terminate') this.parts.onTerminate?.();
   }
 
   /** What must hold for the worker to be of use. */

@@ -18,6 +18,7 @@ export * from './worker/errors.js';
 export * from './worker/handler.js';
 export * from './worker/handler-table.js';
 export * from './worker/meter.js';
+export { Presence, type PresenceOptions } from './worker/presence.js';
 export { QueueWatch, type QueueWatchOptions } from './worker/queue-watch.js';
 export { Runner, type RunnerOptions } from './worker/runner.js';
 export { Chores, type ChoresOptions } from './chores/chores.js';

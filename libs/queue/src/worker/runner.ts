@@ -66,6 +66,7 @@ export class Runner {
   readonly #changed = new Bell();
   readonly #hurry = new AbortController();
   #started = false;
+  #quiet = false;
   #draining = false;
   #crashed = false;
   #drained?: Promise<void>;
@@ -89,18 +90,18 @@ export class Runner {
       log,
       random,
     };
-    const { queue, queues, workerId, tenants, steal, concurrency, leaseMs, fallbackMs } = this.#options;
+    const { queue, workerId, tenants, steal, concurrency, leaseMs, fallbackMs } = this.#options;
     const trouble = new Trouble(log, meter, random);
     this.#gate = new Gate((name) => this.#leaser.tryNow([name]));
     this.#leaser = new Leaser({
       consumer: queue,
-      queues: typeof queues === 'function' ? queues : () => queues,
+      queues: () => (this.#quiet ? [] : this.#queues()),
       workerId,
       leaseMs,
       tenants,
       steal,
       fallbackMs,
-      slots: () => concurrency - this.#attempts.size - this.#settler.stuck,
+      slots: () => (this.#quiet ? 0 : concurrency - this.#attempts.size - this.#settler.stuck),
       held: (name) => this.#gate.holds(name),
       fusing: () => this.#settler.flushing,
       onTasks: (tasks) => this.#begin(tasks),
@@ -153,6 +154,17 @@ export class Runner {
     this.#leaser.tryNow(added);
   }
 
+  /** Whether it takes no new tasks for now; what runs goes on. A lease under way can still bring some. */
+  get quiet(): boolean {
+    return this.#quiet;
+  }
+
+  set quiet(quiet: boolean) {
+    this.#quiet = quiet;
+    // Ends the wait for tokens, which are for those who can use them, or begins with a look everywhere.
+    this.#leaser.tryNow(this.#started && !quiet ? this.#queues() : []);
+  }
+
   /**
    * Takes no more tasks and resolves when none is left: what runs may finish for up to `timeoutMs`, then its signal is
    * aborted, and what has not stopped a grace later is released; a released attempt is not counted. Leases are kept
@@ -194,6 +206,11 @@ export class Runner {
     await waitUntil(idle, this.#changed, LAST_SETTLEMENTS_MS);
     await this.#settler.close(LAST_SETTLEMENTS_MS);
     await Promise.all([this.#leaser.close(), this.#heartbeat.stop()]);
+  }
+
+  #queues(): readonly QueueName[] {
+    const { queues } = this.#options;
+    return typeof queues === 'function' ? queues() : queues;
   }
 
   #begin(tasks: readonly LeasedTask[]): void {

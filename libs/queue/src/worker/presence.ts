@@ -1,0 +1,74 @@
+import { LIMITS } from '../core/limits.js';
+import type { Registry } from '../core/ports.js';
+import type { WorkerCommand, WorkerRegistration } from '../core/worker.js';
+import { NO_LOG, NO_METER, type Log, type Meter } from './meter.js';
+import { Trouble } from './trouble.js';
+import { sleep } from './waiting.js';
+
+export interface PresenceOptions {
+  registry: Pick<Registry, 'register' | 'deregister'>;
+  /** What to say; asked before every sign of life. */
+  describe: () => WorkerRegistration;
+  /** Called when something else is wanted of the worker than before; without a command it is to work. */
+  onCommand: (command?: WorkerCommand) => void;
+  /** How long after its last sign of life the worker is taken to be gone. Kept within `LIMITS.workerTtlMs…`. */
+  ttlMs: number;
+  meter?: Meter;
+  log?: Log;
+}
+
+/** The longest time between two signs of life, and so how late a command can be. */
+const INTERVAL_MS_MAX = 5_000;
+
+/** Keeps a worker registered, and hears what an operator wants of it. */
+export class Presence {
+  readonly #stop = new AbortController();
+  readonly #trouble: Trouble;
+  readonly #intervalMs: number;
+  readonly #ttlMs: number;
+  #command?: WorkerCommand;
+  #loop?: Promise<void>;
+
+  constructor(private readonly options: PresenceOptions) {
+    this.#ttlMs = Math.min(Math.max(options.ttlMs, LIMITS.workerTtlMsMin), LIMITS.workerTtlMsMax);
+    // Three tries fit into it.
+    this.#intervalMs = Math.min(this.#ttlMs / 3, INTERVAL_MS_MAX);
+    this.#trouble = new Trouble(options.log ?? NO_LOG, options.meter ?? NO_METER);
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /** Says goodbye, if it ever said anything. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    if (!this.#loop) return;
+    await this.#loop;
+    const { registry, describe } = this.options;
+    // Where the store does not answer the time of the registration runs out.
+    await registry.deregister(describe().id).catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      let waitMs = this.#intervalMs;
+      try {
+        await this.#giveSign();
+        this.#trouble.worked('register');
+      } catch (error) {
+        waitMs = this.#trouble.failed('register', error);
+      }
+      await sleep(waitMs, signal);
+    }
+  }
+
+  async #giveSign(): Promise<void> {
+    const { registry, describe, onCommand } = this.options;
+    const { command } = await registry.register(describe(), this.#ttlMs);
+    if (command === this.#command || this.#stop.signal.aborted) return;
+    this.#command = command;
+    onCommand(command);
+  }
+}
