@@ -140,6 +140,7 @@ export const workerSettings = defineSettings(
 export const apiVariables: readonly string[] = [
   'FAIRLANE_API_KEYS',
   'FAIRLANE_AUTH',
+  'FAIRLANE_FOLLOWERS_MAX',
   'FAIRLANE_REQUEST_TIMEOUT',
   'FAIRLANE_SHUTDOWN_TIMEOUT',
 ];
