@@ -43,7 +43,11 @@ export function OnlyWith(other: string, wanted: string): PropertyDecorator {
 
 /** The DTO class that a field's value is an instance of. */
 export function nestedTypeOf(type: new () => object, key: string): (new () => object) | undefined {
-  return nestedTypes.get(type.prototype as object)?.get(key);
+  for (let of = type.prototype as object | null; of; of = Object.getPrototypeOf(of) as object | null) {
+    const nested = nestedTypes.get(of)?.get(key);
+    if (nested) return nested;
+  }
+  return undefined;
 }
 
 function dependsOn(other: string, detail: string, allows: (value: unknown) => boolean): PropertyDecorator {

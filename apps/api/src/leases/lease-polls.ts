@@ -1,20 +1,19 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Consumer, Lease, LeasedTask, LeaseRequest } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ParkedWaits } from '../http/parked-waits.js';
 import { CONSUMER } from '../ports.module.js';
 import { WorkerCommands } from '../workers/worker-commands.js';
-import { Line, type Place } from './line.js';
+import { tryToGiveBack } from './give-back.js';
+import type { Place } from './line.js';
+import { Lines, placeFor, rest } from './lines.js';
 
 /** Leases over connections that may break: nobody holds what the client of a request was never told. */
 @Injectable()
 export class LeasePolls {
-  /** By what their polls wait for. */
-  readonly #lines = new Map<string, Line>();
-
   constructor(
     @Inject(CONSUMER) private readonly consumer: Consumer,
+    private readonly lines: Lines,
     private readonly waits: ParkedWaits,
     private readonly commands: WorkerCommands,
   ) {}
@@ -37,61 +36,43 @@ export class LeasePolls {
   /** Puts tasks back at the heads of their lanes if the client has left, or leaves before it has the whole answer. */
   async giveBackUnlessDelivered(tasks: readonly LeasedTask[], reply: FastifyReply): Promise<void> {
     if (tasks.length === 0) return;
-    if (reply.raw.destroyed) return this.giveBack(tasks);
+    if (reply.raw.destroyed) return tryToGiveBack(this.consumer, tasks);
     const { socket } = reply.request.raw;
     let delivered = false;
     // Node says so of an answer that was cut off, too.
     reply.raw.once('finish', () => (delivered = !socket.destroyed));
     reply.raw.once('close', () => {
-      if (!delivered) void this.giveBack(tasks);
+      if (!delivered) void tryToGiveBack(this.consumer, tasks);
     });
   }
 
   private wait(request: LeaseRequest, first: Lease, deadlineMs: number, reply: FastifyReply): Promise<Lease> {
-    const key = lineOf(request);
-    const line = this.#lines.get(key) ?? new Line();
-    this.#lines.set(key, line);
-    const place = line.enter();
+    const place = placeFor(request);
+    this.lines.enter(place);
     return this.waits
       .park(reply, (signal) => this.untilFound(request, first, { place, deadlineMs, reply, signal }))
-      .finally(() => {
-        place.leave();
-        if (line.isEmpty) this.#lines.delete(key);
-      });
+      .finally(() => this.lines.leave(place));
   }
 
   /** Waits for a token, or for what only time brings, and asks again, until there is something or the time is over. */
   private async untilFound(request: LeaseRequest, first: Lease, poll: Poll): Promise<Lease> {
     const { place, deadlineMs, reply, signal } = poll;
     const leftMs = (): number => deadlineMs - performance.now();
-    const anew = { ...request, requestId: undefined };
     let asking = request;
     let lease = first;
     while (lease.tasks.length === 0 && !signal.aborted && leftMs() > 0) {
       // What a repeat had taken went back or was lost; only another identity gets what is there now.
-      if (lease.more) asking = anew;
+      if (lease.more) asking = { ...request, requestId: undefined };
       await rest(Math.min(place.vain(lease.nextDueInMs), leftMs()), signal);
-      const heard = await this.consumer.waitForWork(
-        [request.queue],
-        Math.max(0, Math.ceil(Math.min(place.patienceMs, leftMs()))),
-        AbortSignal.any([signal, place.woken]),
-        servedOnly(request),
-      );
+      const heard = await this.lines.hear([place], leftMs(), signal);
       if (reply.raw.destroyed || (await this.commands.of(request.workerId))) {
-        // The token is the queue's only one: somebody else can use it.
-        if (heard !== undefined) await this.consumer.lease({ ...anew, max: 0 });
+        if (heard?.hasToken) await this.lines.passOn(request);
         return lease;
       }
-      if (heard === undefined && (signal.aborted || leftMs() <= 0)) return lease;
+      if (!heard) return lease;
       lease = await this.consumer.lease(asking);
     }
     return lease;
-  }
-
-  private async giveBack(tasks: readonly LeasedTask[]): Promise<void> {
-    const releases = tasks.map(({ id, leaseToken }) => ({ id, leaseToken, action: 'release' as const }));
-    // Where the store does not answer the leases run out by themselves, and nobody is there to be told.
-    await this.consumer.settle(releases).catch(() => undefined);
   }
 }
 
@@ -103,18 +84,4 @@ interface Poll {
   reply: FastifyReply;
   /** Aborts when the client leaves or the process shuts down. */
   signal: AbortSignal;
-}
-
-/** Whose work to wait for; absent where everybody is served. */
-function servedOnly({ tenants = [], steal = true }: LeaseRequest): string[] | undefined {
-  return steal === true ? undefined : [...new Set([...tenants, ...(steal || [])])];
-}
-
-/** Names have no spaces. */
-function lineOf(request: LeaseRequest): string {
-  return [request.queue, ...(servedOnly(request) ?? ['']).sort()].join(' ');
-}
-
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined);
 }

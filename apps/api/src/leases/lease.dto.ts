@@ -9,7 +9,8 @@ const tenants = is.listOf(is.name('tenant'), 0, LIMITS.leaseTenantsMax);
 /** Long enough that nobody makes the same one twice, or guesses it: lease tokens are derived from it. */
 const REQUEST_ID = /^[!-}]{16,128}$/;
 
-const requestId = is.rule(
+/** What nobody else can guess. */
+export const secret = is.rule(
   'must be 16 to 128 printable ASCII characters without spaces or ~',
   { type: 'string', pattern: REQUEST_ID.source },
   (value) => typeof value === 'string' && REQUEST_ID.test(value),
@@ -18,8 +19,8 @@ const requestId = is.rule(
 /** How long a lease is to hold. `toLeaseMs` gives the value. */
 export const leaseDuration = is.duration(LIMITS.leaseMsMin, LIMITS.leaseMsMax);
 
-/** What to take. */
-export class LeaseTermsDto {
+/** Who takes tasks, for how long, and whose. */
+export class WorkerTermsDto {
   @Field(is.name('workerId'), {
     required: true,
     description: 'Who takes the tasks: new for every process, and the same for all of its requests.',
@@ -27,27 +28,12 @@ export class LeaseTermsDto {
   })
   workerId!: string;
 
-  @Field(is.integer(0, LIMITS.leaseTasksMax), {
-    description:
-      'At most this many: as many as can begin at once. 0: nothing new and without waiting, only what a repeat finds.',
-    default: 1,
-    example: 10,
-  })
-  max?: number;
-
   @Field(leaseDuration, {
     description: 'How long until the tasks are given to somebody else, unless a heartbeat extends it.',
     default: '30s',
     example: '30s',
   })
   leaseDuration?: number | string;
-
-  @Field(requestId, {
-    description:
-      'Random, and new for every request but a repeat. Sent again because the answer got lost, while the lease holds and before another request of the worker for this queue took something, it answers with the tasks that the first one took and still holds.',
-    example: 'Yb3kQ9x0T1uVw2Zp4RsA',
-  })
-  requestId?: string;
 
   @Field(tenants, {
     description: 'Tenants served before all others, by turns of their weights.',
@@ -62,6 +48,24 @@ export class LeaseTermsDto {
     example: true,
   })
   steal?: boolean | string[];
+}
+
+/** What to take. */
+export class LeaseTermsDto extends WorkerTermsDto {
+  @Field(is.integer(0, LIMITS.leaseTasksMax), {
+    description:
+      'At most this many: as many as can begin at once. 0: nothing new and without waiting, only what a repeat finds.',
+    default: 1,
+    example: 10,
+  })
+  max?: number;
+
+  @Field(secret, {
+    description:
+      'Random, and new for every request but a repeat. Sent again because the answer got lost, while the lease holds and before another request of the worker for this queue took something, it answers with the tasks that the first one took and still holds.',
+    example: 'Yb3kQ9x0T1uVw2Zp4RsA',
+  })
+  requestId?: string;
 }
 
 /** What to take, and how long to wait for it. */
@@ -86,21 +90,19 @@ export class NextLeaseDto extends LeaseTermsDto {
  * @throws Problem `invalid-request` where nobody would be served
  */
 export function toLeaseRequest(queue: QueueName, terms: LeaseTermsDto, at = ''): LeaseRequest {
-  const { workerId, max = 1, requestId: id, tenants: served = [], steal = true } = terms;
+  const { max = 1, requestId: id } = terms;
+  return { ...toWorkerTerms(terms, at), queue, max, requestId: id };
+}
+
+/** @throws Problem `invalid-request` where nobody would be served */
+export function toWorkerTerms(terms: WorkerTermsDto, at = ''): Omit<LeaseRequest, 'queue' | 'max'> {
+  const { workerId, tenants: served = [], steal = true } = terms;
   if (served.length === 0 && (steal === false || (Array.isArray(steal) && steal.length === 0))) {
     throw invalid([
       { pointer: `${at}/steal`, detail: 'must not be empty or false unless tenants are named' },
     ]);
   }
-  return {
-    queue,
-    workerId,
-    max,
-    leaseMs: toLeaseMs(terms.leaseDuration),
-    requestId: id,
-    tenants: served,
-    steal,
-  };
+  return { workerId, leaseMs: toLeaseMs(terms.leaseDuration), tenants: served, steal };
 }
 
 export function toLeaseMs(duration: number | string | undefined): number {

@@ -54,7 +54,7 @@ export function viewLease({ tasks, more, nextDueInMs }: Lease): LeaseView {
   return { items: tasks.map(viewLeasedTask), more, nextDueInMs };
 }
 
-function viewLeasedTask(task: LeasedTask): LeasedTaskView {
+export function viewLeasedTask(task: LeasedTask): LeasedTaskView {
   const { leaseToken, leaseExpiresAt } = task;
   // Whether somebody wants it cancelled is for the heartbeat to say.
   const {

@@ -4,10 +4,12 @@ import { AttemptsController } from './attempts.controller.js';
 import { LeaseController } from './lease.controller.js';
 import { LeasePolls } from './lease-polls.js';
 import { LeasesController } from './leases.controller.js';
+import { Lines } from './lines.js';
 
 @Module({
   imports: [WorkersModule],
   controllers: [LeaseController, AttemptsController, LeasesController],
-  providers: [LeasePolls],
+  providers: [LeasePolls, Lines],
+  exports: [Lines],
 })
 export class LeasesModule {}

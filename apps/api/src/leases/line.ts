@@ -1,3 +1,5 @@
+import type { QueueName } from '@app/queue';
+
 /** How long the first of a line waits before it asks again: a wake token may have been lost with a call that failed. */
 const FALLBACK_MS = 5_000;
 /** Nobody is asked for what is due more often than this: what falls due meanwhile is taken at once. */
@@ -20,11 +22,9 @@ export class Line {
     return this.#places.size === 0;
   }
 
-  /** A place at the end, until `leave`. */
-  enter(): Place {
-    const place = new Place(this);
+  /** At the end. */
+  add(place: Place): void {
     this.#places.add(place);
-    return place;
   }
 
   get first(): Place | undefined {
@@ -39,15 +39,27 @@ export class Line {
   }
 }
 
-/** One poll's place in its line. */
+/** One poll's place in the line of those who wait for the same. */
 export class Place {
+  #line?: Line;
   #woken = new AbortController();
   /** When to ask again, by `performance.now()`, if it is the first. */
   #dueAtMs = Infinity;
   #vain = 0;
   #vainAtMs = -Infinity;
 
-  constructor(private readonly line: Line) {}
+  /** @param tenants of whom alone it takes work; absent where of everybody */
+  constructor(
+    readonly queue: QueueName,
+    readonly tenants: readonly string[] | undefined,
+  ) {}
+
+  enter(line: Line): void {
+    this.#line = line;
+    line.add(this);
+    this.#woken = new AbortController();
+    this.#tellFirst();
+  }
 
   /** Aborts when the poll should ask again, token or not. */
   get woken(): AbortSignal {
@@ -58,15 +70,19 @@ export class Place {
     this.#woken.abort();
   }
 
-  /** A lease found nothing. @returns for how long not to ask again, in ms; mostly 0 */
-  vain(nextDueInMs = Infinity): number {
-    const now = performance.now();
+  /** A lease left nothing that may start. */
+  emptied(nextDueInMs = Infinity): void {
     this.#woken = new AbortController();
-    this.#dueAtMs = now + Math.min(Math.max(nextDueInMs, DUE_GAP_MS), FALLBACK_MS);
+    this.#dueAtMs = performance.now() + Math.min(Math.max(nextDueInMs, DUE_GAP_MS), FALLBACK_MS);
+  }
+
+  /** A lease found nothing. @returns for how long not to ask again, in ms; mostly 0 */
+  vain(nextDueInMs?: number): number {
+    const now = performance.now();
+    this.emptied(nextDueInMs);
     this.#vain = now - this.#vainAtMs < ROW_MS ? this.#vain + 1 : 1;
     this.#vainAtMs = now;
-    const first = this.line.first;
-    if (first && this.#dueAtMs + DUE_GAP_MS < first.#dueAtMs) first.wake();
+    this.#tellFirst();
     return this.#vain <= VAIN_FREE
       ? 0
       : Math.min(REST_MS_MIN * 2 ** (this.#vain - VAIN_FREE - 1), REST_MS_MAX);
@@ -74,10 +90,17 @@ export class Place {
 
   /** How long to wait for a token at most before asking again. */
   get patienceMs(): number {
-    return this.line.first === this ? Math.max(this.#dueAtMs - performance.now(), 0) : Infinity;
+    return this.#line?.first === this ? Math.max(this.#dueAtMs - performance.now(), 0) : Infinity;
   }
 
   leave(): void {
-    this.line.remove(this);
+    this.#line?.remove(this);
+    this.#line = undefined;
+  }
+
+  /** Who minds the clock for all must know what is due earlier than all it knows of. */
+  #tellFirst(): void {
+    const first = this.#line?.first;
+    if (first && this.#dueAtMs + DUE_GAP_MS < first.#dueAtMs) first.wake();
   }
 }

@@ -141,15 +141,18 @@ export class SettlementDto {
   logs?: string[];
 }
 
-/** The ends of many leases, and what to take next. */
-export class SettleDto {
+/** The ends of many leases. */
+export class SettlementsDto {
   @Field(is.listOf(is.anything(), 1, LIMITS.batchTasksMax), {
     required: true,
     description: `1 to ${LIMITS.batchTasksMax} ends of leases, of any queues.`,
     items: { $ref: getSchemaPath(SettlementDto) },
   })
   settlements!: unknown[];
+}
 
+/** The ends of many leases, and what to take next. */
+export class SettleDto extends SettlementsDto {
   @NestedField(NextLeaseDto, { description: 'What to take in the same step. Default: nothing.' })
   next?: NextLeaseDto;
 }
@@ -159,7 +162,7 @@ export class SettleDto {
  *
  * @throws Problem `invalid-request` with the faults of all, `payload-too-large`
  */
-export function toSettlements({ settlements }: SettleDto): Settlement[] {
+export function toSettlements({ settlements }: SettlementsDto): Settlement[] {
   const checked = settlements.map((plain) => check(SettlementDto, plain));
   const faults = checked.flatMap((one, index) =>
     [...one.faults, ...missing(one.value)].map(({ pointer, detail }) => ({

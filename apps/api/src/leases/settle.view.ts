@@ -32,11 +32,14 @@ export class SettleOutcomeView {
   problem?: ProblemView;
 }
 
-/** What became of many settlements, and what was taken. */
-export class SettleView {
+/** What became of many settlements. */
+export class SettlementsView {
   @ApiProperty({ description: 'One per settlement, in order.', type: [SettleOutcomeView] })
   outcomes!: SettleOutcomeView[];
+}
 
+/** What became of many settlements, and what was taken. */
+export class SettleView extends SettlementsView {
   @ApiPropertyOptional({
     description: 'With `next`: what was taken. Without items there was nothing to take.',
     type: LeaseView,

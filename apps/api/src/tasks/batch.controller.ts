@@ -11,20 +11,20 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
-import { QueueError, type EnqueueOutcome, type NewTask, type Producer } from '@app/queue';
+import type { Producer } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX } from '../http/body-limits.js';
 import { NDJSON, parseJson } from '../http/body-parsers.js';
-import { fingerprint, IDEMPOTENCY_HEADER, idempotencyKey, partKey } from '../http/idempotency.js';
-import { Problem, problemOf, PROBLEMS, retryAfterSeconds, type ProblemCode } from '../http/problem.js';
-import { check, checkBody, invalid } from '../http/validation.js';
+import { IDEMPOTENCY_HEADER, idempotencyKey } from '../http/idempotency.js';
+import { Problem } from '../http/problem.js';
+import { checkBody } from '../http/validation.js';
 import { PRODUCER } from '../ports.module.js';
+import { partIdempotency, submitBatch } from './submit-batch.js';
 import { submitEach, toCandidate, type Candidate } from './submit-each.js';
-import { SubmitTaskDto, toNewTask } from './submit-task.dto.js';
+import { SubmitTaskDto } from './submit-task.dto.js';
 import { SubmitOutcomeView, TaskBatchDto, TaskBatchView } from './task-batch.dto.js';
 import { readLines, type Line } from './task-lines.js';
-import { viewTask } from './task.view.js';
 
 /** Takes many tasks in. */
 @ApiTags('tasks')
@@ -103,33 +103,9 @@ As \`${NDJSON}\` any number of tasks can be sent, one per line and each on its o
       reply.type(NDJSON);
       return Readable.from(this.submitLines(body, key), { objectMode: false });
     }
-    const { tasks, atomic = true } = checkBody(TaskBatchDto, body);
-    const answer = view(atomic ? await this.submitTogether(tasks, key) : await this.submitApart(tasks, key));
-    if (answer.replayed === tasks.length) reply.header('idempotent-replayed', 'true');
+    const answer = await submitBatch(this.producer, checkBody(TaskBatchDto, body), key);
+    if (answer.replayed === answer.items.length) reply.header('idempotent-replayed', 'true');
     return answer;
-  }
-
-  private async submitTogether(plain: readonly unknown[], key?: string): Promise<SubmitOutcomeView[]> {
-    const checked = plain.map((one) => check(SubmitTaskDto, one));
-    const faults = checked.flatMap((one, index) =>
-      one.faults.map(({ pointer, detail }) => ({ pointer: `/tasks/${index}${pointer}`, detail })),
-    );
-    if (faults.length > 0) throw invalid(faults);
-    const tasks = checked.map(({ value }, index) =>
-      toNewTask(value, partIdempotency(key, index, plain[index]), `/tasks/${index}`),
-    );
-    const outcomes = await this.producer.enqueue(tasks, { atomic: true });
-    return outcomes.map((outcome) => {
-      if (outcome.status === 'refused') throw batchRefusal(tasks, outcomes, outcome.error);
-      return { status: outcome.status, task: viewTask(outcome.task, false) };
-    });
-  }
-
-  private async submitApart(plain: readonly unknown[], key?: string): Promise<SubmitOutcomeView[]> {
-    const candidates = plain.map((one, index) => toCandidate(one, partIdempotency(key, index, one)));
-    const outcomes = await submitEach(this.producer, candidates);
-    if (outcomes.every(({ status }) => status === 'refused')) throw nothingStored(outcomes);
-    return outcomes;
   }
 
   private async *submitLines(stream: Readable, key?: string): AsyncGenerator<string> {
@@ -145,10 +121,6 @@ As \`${NDJSON}\` any number of tasks can be sent, one per line and each on its o
   }
 }
 
-function partIdempotency(key: string | undefined, part: number, plain: unknown): NewTask['idempotency'] {
-  return key === undefined ? undefined : { key: partKey(key, part), fingerprint: fingerprint(plain) };
-}
-
 function lineCandidate({ number, bytes }: Line, key?: string): Candidate {
   if (!bytes)
     return new Problem('payload-too-large', { detail: `The line is longer than ${BODY_BYTES_MAX} bytes.` });
@@ -159,51 +131,4 @@ function lineCandidate({ number, bytes }: Line, key?: string): Candidate {
     if (error instanceof Problem) return error;
     throw error;
   }
-}
-
-/** Tells which tasks kept an atomic batch from being stored; the port gives the others the first one's error. */
-function batchRefusal(
-  tasks: readonly NewTask[],
-  outcomes: readonly EnqueueOutcome[],
-  first: QueueError,
-): Problem {
-  const errors = outcomes.flatMap((outcome, index) => {
-    if (outcome.status !== 'refused' || NO_TASKS_FAULT.has(outcome.error.code)) return [];
-    const { code, message, data } = outcome.error;
-    if (code === 'id-conflict' && !data.taskId?.endsWith(`~${tasks[index]?.key}`)) return [];
-    return [{ pointer: `/tasks/${index}`, detail: message, code }];
-  });
-  return new Problem(first.code, {
-    ...problemOf(first).facts,
-    detail: 'Nothing was stored.',
-    errors: errors.length > 0 ? errors : undefined,
-  });
-}
-
-/** About the queue or a tenant: no task of the request could have been sent otherwise. */
-const NO_TASKS_FAULT: ReadonlySet<ProblemCode> = new Set(['backlog-full', 'queue-draining']);
-
-/** Where each task was on its own and none could be stored, the request as a whole has failed. */
-function nothingStored(outcomes: readonly SubmitOutcomeView[]): Problem {
-  const problems = outcomes.flatMap(({ problem }) => problem ?? []);
-  const errors = problems.flatMap(({ title, detail = title, code, errors: faults }, index) =>
-    (faults ?? [{ pointer: '', detail }]).map((fault) => ({
-      ...fault,
-      pointer: `/tasks/${index}${fault.pointer}`,
-      code,
-    })),
-  );
-  const code = (problems[0]?.code ?? 'internal') as ProblemCode;
-  // Whether a store that did not answer has stored anything is not known.
-  const isUnknown = PROBLEMS[code].status === 503;
-  const headers: Record<string, string> = isUnknown ? { 'retry-after': retryAfterSeconds() } : {};
-  const { retryAfterMs } = problems[0] ?? {};
-  const detail = isUnknown ? undefined : 'Nothing was stored.';
-  return new Problem(code, { detail, errors, retryAfterMs, headers });
-}
-
-function view(items: SubmitOutcomeView[]): TaskBatchView {
-  const count = (status: SubmitOutcomeView['status']): number =>
-    items.filter((item) => item.status === status).length;
-  return { items, accepted: count('accepted'), replayed: count('replayed'), refused: count('refused') };
 }

@@ -3,12 +3,12 @@ import { ApiBearerAuth, ApiBody, ApiHeader, ApiOperation, ApiResponse, ApiTags }
 import { isTerminal, QueueError, type Inspector, type Producer, type Task } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
-import { fingerprint, IDEMPOTENCY_HEADER, idempotencyKey } from '../http/idempotency.js';
+import { IDEMPOTENCY_HEADER, idempotencyKey } from '../http/idempotency.js';
 import { ParkedWaits } from '../http/parked-waits.js';
-import { Problem } from '../http/problem.js';
 import { applyPreference, preferredWaitSeconds } from '../http/wait.js';
 import { INSPECTOR, PRODUCER } from '../ports.module.js';
-import { SubmitTaskDto, toNewTask } from './submit-task.dto.js';
+import { SubmitTaskDto } from './submit-task.dto.js';
+import { submitTask } from './submit-task.js';
 import { TaskView, viewTask } from './task.view.js';
 
 /** Takes one task in. */
@@ -83,11 +83,7 @@ export class SubmitController {
     @Headers() headers: Record<string, string | undefined>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TaskView> {
-    const key = idempotencyKey(headers['idempotency-key']);
-    const idempotency = key === undefined ? undefined : { key, fingerprint: fingerprint(body) };
-    const [outcome] = await this.producer.enqueue([toNewTask(body, idempotency)]);
-    if (!outcome) throw new Problem('internal');
-    if (outcome.status === 'refused') throw outcome.error;
+    const outcome = await submitTask(this.producer, body, idempotencyKey(headers['idempotency-key']));
     if (outcome.status === 'replayed') reply.header('idempotent-replayed', 'true');
     reply.header('location', `/v1/tasks/${encodeURIComponent(outcome.task.id)}`);
 

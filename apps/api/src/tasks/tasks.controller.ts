@@ -22,11 +22,10 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
-import { QueueError, type Inspector, type OperateOutcome, type Operator, type Task } from '@app/queue';
+import { QueueError, type Inspector, type Operator, type Task } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { ParkedWaits } from '../http/parked-waits.js';
-import { Problem } from '../http/problem.js';
 import { refuseFields } from '../http/validation.js';
 import { applyPreference, preferredWaitSeconds } from '../http/wait.js';
 import { INSPECTOR, OPERATOR } from '../ports.module.js';
@@ -34,6 +33,7 @@ import { ChangeTaskDto, toTaskChange } from './change-task.dto.js';
 import { GetTaskDto, LogsView } from './get-task.dto.js';
 import { ListTasksDto, TaskPageView } from './list-tasks.dto.js';
 import { listTasks, showPage } from './list-tasks.js';
+import { viewOperated } from './operated.js';
 import { TaskView, viewTask } from './task.view.js';
 
 /** The task in the path, as documented. */
@@ -155,7 +155,7 @@ export class TasksController {
   )
   async cancel(@Param('id') id: string, @Body() body: unknown): Promise<TaskView> {
     refuseFields(body);
-    return taskOf((await this.operator.cancel([id]))[0], id);
+    return viewOperated((await this.operator.cancel([id]))[0], id);
   }
 
   @Post(':id/retry')
@@ -178,7 +178,7 @@ export class TasksController {
   )
   async retry(@Param('id') id: string, @Body() body: unknown): Promise<TaskView> {
     refuseFields(body);
-    return taskOf((await this.operator.retry([id]))[0], id);
+    return viewOperated((await this.operator.retry([id]))[0], id);
   }
 
   @Patch(':id')
@@ -208,7 +208,7 @@ export class TasksController {
     'invalid-task-id',
   )
   async change(@Param('id') id: string, @Body() body: ChangeTaskDto): Promise<TaskView> {
-    return taskOf((await this.operator.update([toTaskChange(id, body)]))[0], id);
+    return viewOperated((await this.operator.update([toTaskChange(id, body)]))[0], id);
   }
 
   @Post(':id/promote')
@@ -237,7 +237,7 @@ export class TasksController {
       const [task] = await this.inspector.get([id]);
       if (task) return viewTask(task);
     }
-    return taskOf(outcome, id);
+    return viewOperated(outcome, id);
   }
 
   @Delete(':id')
@@ -261,20 +261,13 @@ export class TasksController {
   )
   async remove(@Param('id') id: string, @Body() body: unknown): Promise<void> {
     refuseFields(body);
-    taskOf((await this.operator.remove([id]))[0], id);
+    viewOperated((await this.operator.remove([id]))[0], id);
   }
 
   private async find(id: string, waitSeconds: number, reply: FastifyReply): Promise<Task | undefined> {
     if (waitSeconds === 0) return (await this.inspector.get([id]))[0];
     return this.waits.park(reply, (signal) => this.inspector.waitForEnd(id, waitSeconds * 1_000, signal));
   }
-}
-
-function taskOf(outcome: OperateOutcome | undefined, id: string): TaskView {
-  if (!outcome) throw new Problem('internal');
-  if (outcome.status === 'done') return viewTask(outcome.task);
-  const { code, data } = outcome.error;
-  throw new QueueError(code, { ...data, taskId: data.taskId ?? id });
 }
 
 /** Weak comparison, as RFC 9110 wants it for GET. */
