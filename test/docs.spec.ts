@@ -4,12 +4,14 @@ import { expect, test } from '@jest/globals';
 import { processSettings, redisSettings, renderMetricsCatalog, renderSettings } from '@app/runtime';
 import { apiSettings } from '../apps/api/src/api.settings.js';
 import { workerSettings } from '../apps/worker/src/worker.settings.js';
+import { renderMessages } from './support/message-reference.js';
 import { root } from '../tools/lib/root.mjs';
 
 /** Pages with a part that is written by the code itself. `npm run generate:docs` brings them up to date. */
 const GENERATED: Record<string, string> = {
   'docs/configuration.md': renderSettings([processSettings, redisSettings, apiSettings, workerSettings]),
   'docs/metrics.md': renderMetricsCatalog(),
+  'docs/websocket.md': renderMessages(),
 };
 
 test.each(Object.entries(GENERATED))('%s says what the code does', (file, generated) => {

@@ -75,7 +75,14 @@ describe('a Redis that goes away', () => {
     const queue = createRedisQueue({ address: { url: redis.url } });
     try {
       await queue.open();
-      app = await createApi(queue, { auth: 'off', apiKeys: [], requestTimeoutMs: 30_000, followersMax: 100 });
+      app = await createApi(queue, {
+        auth: 'off',
+        apiKeys: [],
+        requestTimeoutMs: 30_000,
+        followersMax: 100,
+        socketsMax: 1,
+        socketPingMs: 30_000,
+      });
       await app.listen(0, '127.0.0.1');
       const http = request(await app.getUrl());
       const post = () => http.post('/v1/tasks').send({ type: 'a' });

@@ -23,12 +23,26 @@ export async function startApiOver(store: (typeof STORES)[number]) {
 /** An API that listens on a port of its own until the test ends (`closeApis`). */
 export async function startApi<Q extends Queue = MemoryQueue>(
   queue: Q = new MemoryQueue() as Queue as Q,
-  settings: { apiKeys?: readonly string[]; requestTimeoutMs?: number; followersMax?: number } = {},
+  settings: {
+    apiKeys?: readonly string[];
+    requestTimeoutMs?: number;
+    followersMax?: number;
+    socketsMax?: number;
+    socketPingMs?: number;
+  } = {},
   options: ApiOptions = {},
 ) {
   const app = await createApi(
     queue,
-    { auth: 'on', apiKeys: [], requestTimeoutMs: 30_000, followersMax: 100, ...settings },
+    {
+      auth: 'on',
+      apiKeys: [],
+      requestTimeoutMs: 30_000,
+      followersMax: 100,
+      socketsMax: 100,
+      socketPingMs: 30_000,
+      ...settings,
+    },
     options,
   );
   await app.listen(0, '127.0.0.1');

@@ -9,6 +9,8 @@ import type { ApiMetrics } from './metrics/http-metrics.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PortsModule } from './ports.module.js';
 import { QueuesModule } from './queues/queues.module.js';
+import { SocketModule } from './socket/socket.module.js';
+import type { SocketOptions } from './socket/sockets.js';
 import { StatsModule } from './stats/stats.module.js';
 import { TasksModule } from './tasks/tasks.module.js';
 import { WorkersModule } from './workers/workers.module.js';
@@ -16,7 +18,13 @@ import { WorkersModule } from './workers/workers.module.js';
 /** The API on one page. */
 @Module({})
 export class ApiModule {
-  static of(queue: Queue, metrics: ApiMetrics, routes: RouteTable, followersMax: number): DynamicModule {
+  static of(
+    queue: Queue,
+    metrics: ApiMetrics,
+    routes: RouteTable,
+    followersMax: number,
+    sockets: SocketOptions,
+  ): DynamicModule {
     return {
       module: ApiModule,
       imports: [
@@ -25,6 +33,7 @@ export class ApiModule {
         TasksModule,
         LeasesModule,
         WorkersModule,
+        SocketModule.of(sockets),
         QueuesModule,
         EventsModule.of(followersMax),
         StatsModule,

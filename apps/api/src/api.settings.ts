@@ -48,6 +48,22 @@ export const apiSettings = defineSettings(
         default: 10_000,
       },
     ),
+    socketsMax: integer(
+      { min: 1, max: 1_000_000 },
+      {
+        env: 'FAIRLANE_SOCKETS_MAX',
+        description: 'WebSockets open at a time; further ones are refused with 503.',
+        default: 5_000,
+      },
+    ),
+    socketPingMs: duration(
+      { minMs: 100, maxMs: 3_600_000 },
+      {
+        env: 'FAIRLANE_SOCKET_PING',
+        description: 'How often WebSockets are pinged. One that is silent for two of these is cut.',
+        default: 15_000,
+      },
+    ),
     shutdownTimeoutMs: duration(
       { minMs: 0 },
       {

@@ -12,7 +12,9 @@ import { describeApi } from './http/openapi.js';
 import { ParkedWaits } from './http/parked-waits.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RouteTable } from './http/route-table.js';
+import { routeUpgrades } from './http/upgrade.js';
 import { measureRequests, type ApiMetrics } from './metrics/http-metrics.js';
+import { describeSocket } from './socket/asyncapi.js';
 
 /** What an API may be given beside its queue and settings. */
 export interface ApiOptions {
@@ -28,7 +30,10 @@ export interface ApiOptions {
  */
 export async function createApi(
   queue: Queue,
-  settings: Pick<ApiSettings, 'auth' | 'apiKeys' | 'requestTimeoutMs' | 'followersMax'>,
+  settings: Pick<
+    ApiSettings,
+    'auth' | 'apiKeys' | 'requestTimeoutMs' | 'followersMax' | 'socketsMax' | 'socketPingMs'
+  >,
   { log = createLogger({ name: 'api', level: 'silent' }), metrics = createMetrics() }: ApiOptions = {},
 ): Promise<NestFastifyApplication> {
   const adapter = createAdapter();
@@ -41,9 +46,15 @@ export async function createApi(
   if (keys.length > 0) requireApiKey(instance, keys);
   limitBodyTime(instance, settings.requestTimeoutMs);
   registerBodyParsers(instance);
+  routeUpgrades(instance);
 
   const app = await NestFactory.create<NestFastifyApplication>(
-    ApiModule.of(queue, metrics, routes, settings.followersMax),
+    ApiModule.of(queue, metrics, routes, settings.followersMax, {
+      log,
+      connectionsMax: settings.socketsMax,
+      pingMs: settings.socketPingMs,
+      hasKeys: keys.length > 0,
+    }),
     adapter,
     {
       logger: new NestLogger(log),
@@ -52,7 +63,7 @@ export async function createApi(
     },
   );
   app.useGlobalFilters(new ProblemFilter(routes, log));
-  serveDocs(instance, JSON.stringify(describeApi(app)));
+  serveDocs(instance, describeApi(app), describeSocket(app));
   await app.init();
   await instance.ready();
   return app;

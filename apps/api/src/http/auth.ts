@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from './problem.js';
+import { upgradeOf } from './upgrade.js';
 
 /**
  * Lets only requests with a known bearer key through, whatever they ask for, routes that do not exist included. A hook
@@ -9,7 +10,7 @@ import { Problem } from './problem.js';
 export function requireApiKey(instance: FastifyInstance, apiKeys: readonly string[]): void {
   const known = apiKeys.map(digest);
   instance.addHook('onRequest', (request, _reply, done) => {
-    if (isPublic(request) || isKnown(bearerOf(request), known)) return done();
+    if (isPublic(request) || isKnown(bearerOf(request) ?? keyOfSubprotocol(request), known)) return done();
     done(
       new Problem('unauthorized', {
         detail: 'Send "Authorization: Bearer <key>" with a key of this installation.',
@@ -24,6 +25,7 @@ export const PUBLIC_ROUTES: ReadonlySet<string> = new Set([
   '/health/live',
   '/health/ready',
   '/openapi.json',
+  '/asyncapi.json',
   '/docs',
   '/docs/:file',
 ]);
@@ -35,6 +37,15 @@ function isPublic(request: FastifyRequest): boolean {
 function bearerOf(request: FastifyRequest): string | undefined {
   return /^Bearer +([!-~]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
 }
+
+/** A browser can send no header with a WebSocket but the names of subprotocols, in which a key must be encoded. */
+function keyOfSubprotocol({ raw }: FastifyRequest): string | undefined {
+  if (!upgradeOf(raw)) return undefined;
+  const encoded = KEY_PROTOCOL.exec(raw.headers['sec-websocket-protocol'] ?? '')?.[1];
+  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64url').toString('latin1');
+}
+
+const KEY_PROTOCOL = /(?:^|,)\s*fairlane\.key\.([\w-]+)\s*(?:,|$)/;
 
 /** Compares digests, which have one length, with all keys, so that the time taken tells nothing about any of them. */
 function isKnown(key: string | undefined, known: readonly Buffer[]): boolean {

@@ -5,13 +5,14 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Problem } from './problem.js';
 
 /**
- * Serves the OpenAPI document at `/openapi.json` and Swagger UI at `/docs`. Not by `SwaggerModule.setup`: its page has inline
+ * Serves the OpenAPI document at `/openapi.json`, the AsyncAPI document at `/asyncapi.json`, and Swagger UI at `/docs`. Not by `SwaggerModule.setup`: its page has inline
  * scripts and styles, which our policy forbids, and it needs one more package to send four files.
  */
-export function serveDocs(instance: FastifyInstance, document: string): void {
-  instance.get('/openapi.json', (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(document),
-  );
+export function serveDocs(instance: FastifyInstance, openApi: object, asyncApi: object): void {
+  for (const [path, document] of Object.entries({ '/openapi.json': openApi, '/asyncapi.json': asyncApi })) {
+    const text = JSON.stringify(document);
+    instance.get(path, (_request, reply) => reply.type('application/json; charset=utf-8').send(text));
+  }
   instance.get('/docs', (_request, reply) => html(reply).send(PAGE));
   instance.get<{ Params: { file: string } }>('/docs/:file', async ({ params: { file } }, reply) => {
     if (file === 'start.js') return reply.type('text/javascript; charset=utf-8').send(START);

@@ -4,6 +4,32 @@ import { NDJSON } from './body-parsers.js';
 
 /** The OpenAPI 3.1 document of the application, from its controllers and DTOs. */
 export function describeApi(app: INestApplication): OpenAPIObject {
+  const document = createDocument(app);
+  describeLines(document);
+  return document;
+}
+
+/** The schemas of these classes, and of all that they refer to, by name. */
+export function schemasOf(
+  app: INestApplication,
+  models: readonly (new () => object)[],
+): Record<string, object> {
+  const all = createDocument(app, models).components?.schemas ?? {};
+  const found = new Map<string, object>();
+  const find = (name: string): void => {
+    if (found.has(name)) return;
+    found.set(name, all[name] ?? {});
+    for (const [, other] of JSON.stringify(all[name]).matchAll(/"#\/components\/schemas\/(\w+)"/g))
+      find(other!);
+  };
+  for (const { name } of models) find(name);
+  return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function createDocument(
+  app: INestApplication,
+  extraModels: readonly (new () => object)[] = [],
+): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Fairlane')
@@ -15,15 +41,15 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .addTag('tasks', 'Submit tasks, follow them, operate on them.')
     .addTag('leases', 'Work in any language: take tasks, say how they go, settle them.')
     .addTag('workers', 'Who works, and what is wanted of them.')
+    .addTag('socket', 'The same over one connection, with tasks assigned as they come.')
     .addTag('queues', 'What waits where, and what holds for it.')
     .addTag('events', 'Hear what happens as it happens.')
     .addTag('stats', 'Sums over everything.')
     .addTag('health', 'For orchestrators and load balancers.')
     .addTag('metrics', 'For Prometheus.')
     .build();
-  const document = SwaggerModule.createDocument(app, config);
+  const document = SwaggerModule.createDocument(app, config, { extraModels: [...extraModels] });
   refuseUnknownFields(document);
-  describeLines(document);
   return document;
 }
 

@@ -2,8 +2,9 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import { QueueError } from '@app/queue';
 import type { Logger } from '@app/runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, problemOf, type ProblemCode } from './problem.js';
+import { Problem, type ProblemCode } from './problem.js';
 import type { RouteTable } from './route-table.js';
+import { toProblem } from './to-problem.js';
 
 /** Answers everything that is thrown with a problem document; what nobody expected is logged and tells nothing. */
 @Catch()
@@ -22,15 +23,8 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private problemFor(error: unknown, request: FastifyRequest): Problem {
-    if (error instanceof Problem) return error;
-    if (error instanceof QueueError) {
-      if (error.kind === 'internal') this.logUnexpected(error, request);
-      else if (error.kind === 'unavailable' || error.kind === 'full') {
-        // The adapter tells once that the store is away; every request telling it again would bury that.
-        this.log.debug({ requestId: request.id, err: error }, 'the store refused a request');
-      }
-      return problemOf(error);
-    }
+    const facts = { requestId: request.id, method: request.method, route: request.routeOptions.url };
+    if (error instanceof Problem || error instanceof QueueError) return toProblem(error, this.log, facts);
     if (isDisconnect(error, request)) {
       this.log.debug({ requestId: request.id, err: error }, 'the client left before its request was read');
       return new Problem('malformed-request');
@@ -39,8 +33,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (status === 404) return this.unrouted(request);
     const code = status === undefined ? undefined : CODES[status];
     if (code) return new Problem(code, { headers: code === 'shutting-down' ? { 'retry-after': '1' } : {} });
-    this.logUnexpected(error, request);
-    return new Problem('internal');
+    return toProblem(error, this.log, facts);
   }
 
   private unrouted(request: FastifyRequest): Problem {
@@ -48,13 +41,6 @@ export class ProblemFilter implements ExceptionFilter {
     if (methods.length === 0) return new Problem('route-not-found');
     const allow = methods.join(', ');
     return new Problem('method-not-allowed', { detail: `Allowed: ${allow}.`, headers: { allow } });
-  }
-
-  private logUnexpected(error: unknown, request: FastifyRequest): void {
-    this.log.error(
-      { requestId: request.id, method: request.method, route: request.routeOptions.url, err: error },
-      'request failed',
-    );
   }
 }
 

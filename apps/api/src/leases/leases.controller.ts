@@ -7,9 +7,10 @@ import { ApiProblems } from '../http/api-problems.js';
 import { BATCH_BODY_BYTES_MAX } from '../http/body-limits.js';
 import { CONSUMER } from '../ports.module.js';
 import { WorkerCommands } from '../workers/worker-commands.js';
-import { HeartbeatsDto, HeldLeaseDto, toExtensions } from './heartbeat.dto.js';
-import { HeartbeatsView, viewHeartbeatOutcome } from './heartbeat.view.js';
-import { toLeaseMs, toLeaseRequest } from './lease.dto.js';
+import { extendLeases } from './extend-leases.js';
+import { HeartbeatsDto, HeldLeaseDto } from './heartbeat.dto.js';
+import { HeartbeatsView } from './heartbeat.view.js';
+import { toLeaseRequest } from './lease.dto.js';
 import { LeasePolls } from './lease-polls.js';
 import { viewLease } from './lease.view.js';
 import { SettleDto, SettlementDto, toSettlements } from './settle.dto.js';
@@ -134,15 +135,7 @@ export class LeasesController {
     'request-timeout',
     'invalid-request',
   )
-  async heartbeat(@Body() body: HeartbeatsDto): Promise<HeartbeatsView> {
-    const extensions = toExtensions(body);
-    const [outcomes, command] = await Promise.all([
-      this.consumer.extend(extensions, toLeaseMs(body.extend)),
-      body.workerId === undefined ? undefined : this.commands.of(body.workerId),
-    ]);
-    return {
-      command,
-      outcomes: extensions.map(({ id }, index) => viewHeartbeatOutcome(id, outcomes[index])),
-    };
+  heartbeat(@Body() body: HeartbeatsDto): Promise<HeartbeatsView> {
+    return extendLeases(this.consumer, this.commands, body);
   }
 }

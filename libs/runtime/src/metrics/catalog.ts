@@ -37,6 +37,24 @@ export const metricsCatalog = {
     labels: ['stream'],
     help: 'Streams of events that were cut because their readers were too slow.',
   },
+  socket_connections: {
+    kind: 'gauge',
+    unit: 'connections',
+    labels: ['role'],
+    help: 'WebSockets open at the time of the scrape; `role` is worker where one has registered, else client.',
+  },
+  socket_messages_total: {
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['message', 'outcome'],
+    help: 'Messages of WebSocket clients that were carried out or refused; `outcome` is ok or the code of the problem.',
+  },
+  socket_closes_total: {
+    kind: 'counter',
+    unit: 'connections',
+    labels: ['code'],
+    help: 'WebSockets closed; `code` is that of RFC 6455 or of our own, 1006 where one was cut.',
+  },
   queue_operation_duration_seconds: {
     kind: 'histogram',
     unit: 'seconds',
