@@ -143,6 +143,8 @@ export const apiVariables: readonly string[] = [
   'FAIRLANE_FOLLOWERS_MAX',
   'FAIRLANE_REQUEST_TIMEOUT',
   'FAIRLANE_SHUTDOWN_TIMEOUT',
+  'FAIRLANE_SOCKETS_MAX',
+  'FAIRLANE_SOCKET_PING',
 ];
 
 export type WorkerSettings = SettingsOf<typeof workerSettings>;
