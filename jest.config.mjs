@@ -3,6 +3,8 @@ export default {
   testEnvironment: 'node',
   // A worker that has run fifty suites has 1.2 GB, and the model test took twice as long in it.
   workerIdleMemoryLimit: '512MB',
+  // Two processes take longer than Jest's 5 s to start where every core is busy. Tests wait for events; this ends what hangs.
+  testTimeout: 30_000,
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   testMatch: ['<rootDir>/{apps,libs,tools}/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
