@@ -95,7 +95,7 @@ test('while the store is away the process is alive, not ready, and has metrics',
   await http
     .get('/metrics')
     .expect(200)
-    .expect(/fairlane_scrape_errors_total 1/);
+    .expect(/fairlane_scrape_errors_total 2/);
   const { body } = await http.get('/health/ready').expect(503).expect('retry-after', /\d/);
   expect(body).toEqual({
     status: 'unavailable',
