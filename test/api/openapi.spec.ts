@@ -42,19 +42,23 @@ const operationsOf = ({ paths }: Document) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
 
-test.each(Object.entries(FILES))('the committed %s is what the code says', async (path, file) => {
-  const { http } = await startApi();
-  const { text } = await http.get(path).expect(200);
-  const fresh = await format(text, { ...(await resolveConfig(file)), parser: 'json' });
-  if (process.env['UPDATE_OPENAPI'] === '1') await writeFile(file, fresh);
-  const committed = await readFile(file, 'utf8').catch(() => '');
-  // Compared as a whole first: a diff of four thousand lines helps nobody.
-  if (committed !== fresh) {
-    throw new Error(
-      `${file} is stale: UPDATE_OPENAPI=1 npm run jest -- test/api/openapi.spec.ts, and commit it.`,
-    );
-  }
-});
+test.each(Object.entries(FILES))(
+  'the committed %s is what the code says',
+  async (path, file) => {
+    const { http } = await startApi();
+    const { text } = await http.get(path).expect(200);
+    const fresh = await format(text, { ...(await resolveConfig(file)), parser: 'json' });
+    if (process.env['UPDATE_OPENAPI'] === '1') await writeFile(file, fresh);
+    const committed = await readFile(file, 'utf8').catch(() => '');
+    // Compared as a whole first: a diff of four thousand lines helps nobody.
+    if (committed !== fresh) {
+      throw new Error(
+        `${file} is stale: UPDATE_OPENAPI=1 npm run jest -- test/api/openapi.spec.ts, and commit it.`,
+      );
+    }
+  },
+  30_000,
+);
 
 test('every route is documented and every documented operation is a route', async () => {
   const { app } = await startApi();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { EventPosition, Following, QueueEvent } from '@app/queue';
 import type { FastifyReply } from 'fastify';
+import type { EventSink } from './event-sink.js';
 import { renderEvents } from './event.view.js';
 import { EVENT_STREAM, frame, KEEP_ALIVE, mark, preamble } from './sse.js';
 
@@ -12,7 +13,7 @@ const RETRY_MS = 2_000;
 const UNREAD_BYTES_MAX = 256 * 1024;
 
 /** One answer that goes on: what is sent to it, and when it is over. */
-export class EventStream {
+export class EventStream implements EventSink {
   private readonly raw: ServerResponse;
   private readonly keepingAlive: NodeJS.Timeout;
   private following: Following | undefined;

@@ -8,7 +8,7 @@ import { EventStream } from './event-stream.js';
 /** Injects how many may follow at a time over one process. */
 export const FOLLOWERS_MAX = Symbol('FollowersMax');
 
-type StreamKind = 'task' | 'queue' | 'all';
+export type StreamKind = 'task' | 'queue' | 'all';
 
 /** The answers of this process that go on: bounded in number, counted, and ended all at once at shutdown. */
 @Injectable()
@@ -21,6 +21,20 @@ export class EventStreams {
     @Inject(METRICS) private readonly metrics: ApiMetrics,
   ) {}
 
+  /** Counts one more, until it leaves. @throws Problem `too-many-followers` */
+  enter(kind: StreamKind): () => void {
+    if (this.open >= this.followersMax) {
+      throw new Problem('too-many-followers', { headers: { 'retry-after': retryAfterSeconds() } });
+    }
+    if (this.waits.isEnding) throw new Problem('shutting-down', { headers: { 'retry-after': '1' } });
+    this.open += 1;
+    this.metrics.gauge('event_followers').inc({ stream: kind });
+    return () => {
+      this.open -= 1;
+      this.metrics.gauge('event_followers').dec({ stream: kind });
+    };
+  }
+
   /**
    * Prepares a stream, which may refuse the request or answer it otherwise, and keeps it going until somebody ends it.
    *
@@ -32,12 +46,7 @@ export class EventStreams {
     reply: FastifyReply,
     prepare: (begin: () => EventStream) => Promise<void>,
   ): Promise<void> {
-    if (this.open >= this.followersMax) {
-      throw new Problem('too-many-followers', { headers: { 'retry-after': retryAfterSeconds() } });
-    }
-    if (this.waits.isEnding) throw new Problem('shutting-down', { headers: { 'retry-after': '1' } });
-    this.open += 1;
-    this.metrics.gauge('event_followers').inc({ stream: kind });
+    const leave = this.enter(kind);
     const streams: EventStream[] = [];
     try {
       await this.waits.park(reply, async (signal) => {
@@ -49,8 +58,7 @@ export class EventStreams {
         await over(streams[0], reply, signal);
       });
     } finally {
-      this.open -= 1;
-      this.metrics.gauge('event_followers').dec({ stream: kind });
+      leave();
       for (const stream of streams) {
         if (stream.cut) this.metrics.counter('event_followers_cut_total').inc({ stream: kind });
         stream.end();

@@ -71,11 +71,11 @@ function textOf(event: QueueEvent): string {
   return text;
 }
 
-function nameOf({ kind }: QueueEvent): string {
+export function nameOf({ kind }: QueueEvent): string {
   return kind === 'progress' || kind === 'logs' ? kind : 'state';
 }
 
-function viewEvent(event: QueueEvent): StateEventView | ProgressEventView | LogsEventView {
+export function viewEvent(event: QueueEvent): StateEventView | ProgressEventView | LogsEventView {
   const { taskId: id, queue, attempt, kind, type, tenant, progress, logs } = event;
   const common = { id, queue, at: showTime(event.at), attempt };
   if (kind === 'progress') return { ...common, progress: JSON.parse(progress!) as unknown };

@@ -9,6 +9,9 @@ export class EventsModule {
       module: EventsModule,
       controllers: [EventsController],
       providers: [EventStreams, { provide: FOLLOWERS_MAX, useValue: followersMax }],
+      exports: [EventStreams],
+      // For the socket, which counts its followers among those of HTTP.
+      global: true,
     };
   }
 }

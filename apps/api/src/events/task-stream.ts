@@ -10,7 +10,7 @@ import {
   timeOfPosition,
 } from '@app/queue';
 import { viewTask } from '../tasks/task.view.js';
-import type { EventStream } from './event-stream.js';
+import type { EventSink } from './event-sink.js';
 
 /** What happens to one task, from how it is now, or from where one broke off, to its end. */
 export class TaskStream {
@@ -20,7 +20,7 @@ export class TaskStream {
     private readonly id: TaskId,
     private readonly observer: Observer,
     private readonly inspector: Inspector,
-    private readonly stream: EventStream,
+    private readonly stream: EventSink,
   ) {}
 
   /** @param after where one broke off who knows the task as it was then */

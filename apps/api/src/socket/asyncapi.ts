@@ -5,6 +5,7 @@ import { Problem } from '../http/problem.js';
 import { ProblemView } from '../http/problem.view.js';
 import { AssignedView } from './assigned.view.js';
 import { LEASE, TASK } from './examples.js';
+import { EventMessageView } from './event.view.js';
 import type { MessageKind, MessageType } from './message-type.js';
 import { MessageTypes } from './message-types.js';
 import { ToldView } from './told.view.js';
@@ -53,7 +54,27 @@ export function describeSocket(app: INestApplication): object {
 }
 
 /** What is sent without being an answer. */
-const UNASKED: readonly (MessageKind & { example: object })[] = [
+const UNASKED: readonly (MessageKind & { example: object; requestId?: string })[] = [
+  {
+    type: 'event',
+    view: EventMessageView,
+    description:
+      'Something that happened to what is followed, with the `requestId` of the message that asked for it.',
+    example: {
+      name: 'state',
+      data: {
+        id: 'emails~order-42',
+        queue: 'emails',
+        at: '2026-01-31T12:00:00.000Z',
+        attempt: 1,
+        state: 'running',
+        type: 'email.send',
+        tenant: 'default',
+      },
+      position: '1769860800000-0',
+    },
+    requestId: '7',
+  },
   {
     type: 'assigned',
     view: AssignedView,
@@ -107,14 +128,16 @@ function describeRequest({ type, summary, dto, example }: MessageType): object {
 }
 
 function describeSent({ type, view, description }: MessageKind, body: object): object {
-  const isAnswer = !UNASKED.some((kind) => kind.type === type);
+  const unasked = UNASKED.find((kind) => kind.type === type);
+  const requestId = unasked ? unasked.requestId : '1';
+  const hasId = requestId !== undefined;
   return {
     name: type,
     title: type,
     summary: description,
-    ...(isAnswer && { correlationId: CORRELATION }),
-    payload: envelope(type, view ? { $ref: getSchemaPath(view) } : { type: 'object' }, isAnswer),
-    examples: [{ name: type, payload: { type, ...(isAnswer && { requestId: '1' }), body } }],
+    ...(hasId && { correlationId: CORRELATION }),
+    payload: envelope(type, view ? { $ref: getSchemaPath(view) } : { type: 'object' }, hasId),
+    examples: [{ name: type, payload: { type, ...(hasId && { requestId }), body } }],
   };
 }
 

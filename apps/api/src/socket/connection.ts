@@ -8,7 +8,8 @@ import { toProblem } from '../http/to-problem.js';
 import { checkBody } from '../http/validation.js';
 import type { Assigner } from './assigner.js';
 import { CLOSE_CODES } from './close-codes.js';
-import { checkEnvelope, requestIdOf, type Message } from './envelope.js';
+import { checkEnvelope, malformed, requestIdOf, type Message } from './envelope.js';
+import { SocketSink } from './socket-sink.js';
 
 /** Messages of one connection carried out at a time; the others are not read before. */
 const IN_FLIGHT_MAX = 32;
@@ -16,6 +17,8 @@ const IN_FLIGHT_MAX = 32;
 const WAITS_MAX = 1_000;
 /** Nothing more is read from whoever has left this much unread. */
 const UNREAD_BYTES_MAX = 1024 * 1024;
+/** What one connection follows at a time. */
+const FOLLOWS_MAX = 100;
 
 /** How the messages of one type are carried out. */
 export interface Handler<Body extends object = object> {
@@ -28,7 +31,7 @@ export interface Handler<Body extends object = object> {
   readonly bodyBytesMax?: number;
 
   /** Carries a checked message out. @throws Problem, QueueError where it is refused */
-  handle(body: Body, connection: Connection): Promise<object>;
+  handle(body: Body, connection: Connection, requestId?: string): Promise<object>;
 }
 
 export interface ConnectionOptions {
@@ -49,6 +52,8 @@ export class Connection {
   #inFlight = 0;
   #waits = 0;
   #drained?: () => void;
+  /** What it follows, by the request that asked for it. */
+  readonly #follows = new Map<string, SocketSink>();
   #worker?: Assigner;
   #isRegistering = false;
 
@@ -70,6 +75,7 @@ export class Connection {
     // What went wrong is the client's doing, and its close code says it.
     socket.on('error', () => undefined);
     socket.once('close', () => this.#left.abort());
+    this.left.addEventListener('abort', () => this.#follows.forEach((sink) => sink.stop()), { once: true });
   }
 
   /** Of the worker that it is registered for. */
@@ -136,6 +142,39 @@ export class Connection {
     }
   }
 
+  /**
+   * Has a sink of its own tell what the request with this id asked to follow.
+   *
+   * @param enter is called once nothing speaks against it, and gives what is to be called at the end
+   * @throws Problem `malformed-message` without an id or with one that follows already, `too-many-waits`
+   */
+  follow(requestId: string | undefined, enter: () => () => void): SocketSink {
+    if (requestId === undefined) throw malformed([{ pointer: '/requestId', detail: 'is required' }]);
+    if (this.#follows.has(requestId)) {
+      throw malformed([{ pointer: '/requestId', detail: 'is that of something which is followed already' }]);
+    }
+    if (this.#follows.size >= FOLLOWS_MAX) {
+      throw new Problem('too-many-waits', { detail: `At most ${FOLLOWS_MAX} are followed.` });
+    }
+    const leave = enter();
+    const sink = new SocketSink(this, requestId, () => {
+      this.#follows.delete(requestId);
+      leave();
+    });
+    this.#follows.set(requestId, sink);
+    if (this.left.aborted) sink.stop();
+    return sink;
+  }
+
+  unfollow(requestId: string): void {
+    this.#follows.get(requestId)?.stop();
+  }
+
+  /** Whether it leaves so much unread that it must not be sent more which it did not ask for. */
+  get isSlow(): boolean {
+    return this.socket.bufferedAmount > UNREAD_BYTES_MAX;
+  }
+
   ping(): void {
     if (this.isOpen) this.socket.ping();
   }
@@ -189,7 +228,7 @@ export class Connection {
       const handler = find(message.type);
       type = handler.type;
       if (bytes.length > (handler.bodyBytesMax ?? BODY_BYTES_MAX)) throw new Problem('payload-too-large');
-      const body = await handler.handle(checkBody(handler.dto, message.body), this);
+      const body = await handler.handle(checkBody(handler.dto, message.body), this, requestId);
       onAnswered(type, 'ok');
       if (requestId !== undefined) void this.send({ type: handler.answer.type, requestId, body });
     } catch (error) {

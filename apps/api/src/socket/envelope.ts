@@ -11,7 +11,8 @@ export interface Message {
   body?: object;
 }
 
-const requestId = is.rule(
+/** What a client may call a message. */
+export const requestIdRule = is.rule(
   'must be text of 1 to 128 characters',
   { type: 'string', minLength: 1, maxLength: 128 },
   (value) => typeof value === 'string' && value.length >= 1 && value.length <= 128,
@@ -22,7 +23,7 @@ class EnvelopeDto implements Message {
   @Field(is.text(64), { required: true, description: 'The kind of message.' })
   type!: string;
 
-  @Field(requestId, { description: 'Returned with the answer.' })
+  @Field(requestIdRule, { description: 'Returned with the answer.' })
   requestId?: string;
 
   @Field(is.object(), { description: 'What the message says.' })
@@ -38,7 +39,7 @@ export function checkEnvelope(plain: unknown): Message {
 
 /** What an answer should say it is for, as far as can be told. */
 export function requestIdOf(plain: unknown): string | undefined {
-  if (!is.isObject(plain) || requestId.faults(plain['requestId']).length > 0) return undefined;
+  if (!is.isObject(plain) || requestIdRule.faults(plain['requestId']).length > 0) return undefined;
   return plain['requestId'] as string;
 }
 
