@@ -19,7 +19,7 @@ import { inspect, observe } from './observation.js';
 import type { Pair } from './pair.js';
 import { type Request, Requests } from './requests.js';
 import type { Edge, RequestChoice, SettlementChoice, Step, TaskChoice } from './step.js';
-import { advanceTo, advanceToNext, LEASE_MS_MAX, loseLeases } from './time.js';
+import { advanceTo, advanceToNext, LEASE_MS_MAX, loseLeases, RETRY_AFTER_MS_MAX } from './time.js';
 
 /** After so many steps everything is looked at, not only what is seen at a glance. */
 const STEPS_PER_INSPECTION = 20;
@@ -297,6 +297,8 @@ export class Player {
 
   /** Everybody may start everything, as far as the mode allows. */
   async #lift(queue: QueueName): Promise<void> {
+    // Held back, a queue passes over nothing: what ended tasks have left would stay.
+    await this.pair.forgetting.advance(RETRY_AFTER_MS_MAX);
     const { mode } = await this.pair.ideal.settings(queue);
     await this.#change('resume', (each) => each.resume(queue));
     await this.#change('configure', (each) => each.configure(queue, { mode }));

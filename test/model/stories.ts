@@ -10,6 +10,7 @@ import {
 import { retryPolicy } from '@app/queue/testing';
 import fc from 'fast-check';
 import type { ChangeChoice, QueueChoice, RequestChoice, SettlementChoice, Step, TaskChoice } from './step.js';
+import { RETRY_AFTER_MS_MAX } from './time.js';
 
 const DAY_MS = 86_400_000;
 
@@ -132,7 +133,7 @@ const settlement: fc.Arbitrary<SettlementChoice> = fc.oneof(
     {
       lease: recent,
       action: fc.constant('release' as const),
-      retryAfterMs: fc.constantFrom(0, 1_000, 5_000),
+      retryAfterMs: fc.constantFrom(0, 1_000, RETRY_AFTER_MS_MAX),
     },
     { requiredKeys: ['lease', 'action'] },
   ),

@@ -4,6 +4,9 @@ import type { Pair } from './pair.js';
 /** No story leases for longer. */
 export const LEASE_MS_MAX = 10_000;
 
+/** No story holds a queue back for longer. */
+export const RETRY_AFTER_MS_MAX = 5_000;
+
 /** To the next due time or lease deadline, or near it; never back. */
 export async function advanceToNext(
   pair: Pair,
