@@ -32,7 +32,7 @@ export class SocketSink implements EventSink {
   }
 
   send(name: string, data: unknown, position?: EventPosition): void {
-    if (!this.isOver) this.#push({ name, data, position });
+    if (!this.isOver) void this.#push({ name, data, position });
   }
 
   sendEvents(events: readonly QueueEvent[], position: EventPosition): void | Promise<void> {
@@ -57,7 +57,7 @@ export class SocketSink implements EventSink {
   /** And says so, since there is nothing to go on with. */
   end(): void {
     if (this.isOver) return;
-    this.#push({ name: 'end' });
+    void this.#push({ name: 'end' });
     this.stop();
   }
 
