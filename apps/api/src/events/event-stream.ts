@@ -6,7 +6,7 @@ import type { EventSink } from './event-sink.js';
 import { renderEvents } from './event.view.js';
 import { EVENT_STREAM, frame, KEEP_ALIVE, mark, preamble } from './sse.js';
 
-/** Long enough for proxies, whose patience is seldom below a minute. */
+/** At most, and half of it at least: thousands that came together should not be due together. */
 const KEEP_ALIVE_MS = 15_000;
 const RETRY_MS = 2_000;
 /** What may wait for a reader to take it, in bytes, when more is to be sent: beyond that it is too slow, and cut. */
@@ -30,7 +30,8 @@ export class EventStream implements EventSink {
     this.raw = reply.raw;
     this.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
     this.raw.write(preamble(RETRY_MS));
-    this.keepingAlive = setInterval(() => this.keepAlive(), KEEP_ALIVE_MS).unref();
+    const periodMs = KEEP_ALIVE_MS * (0.5 + Math.random() / 2);
+    this.keepingAlive = setInterval(() => this.keepAlive(), periodMs).unref();
     this.raw.once('close', () => this.stop());
   }
 

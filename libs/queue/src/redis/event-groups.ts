@@ -82,11 +82,7 @@ export class QueueGroup extends EventGroup implements Audience {
   }
 
   select(entries: readonly StreamEntry[]): readonly QueueEvent[] {
-    const states = entries.flatMap(({ lines }) => lines.filter(({ report }) => !report));
-    return filterEvents(
-      states.map(({ event }) => event),
-      this.filter,
-    );
+    return filterEvents(statesIn(entries), this.filter);
   }
 
   hear(stream: FollowedStream, entries: readonly StreamEntry[]): void {
@@ -95,6 +91,19 @@ export class QueueGroup extends EventGroup implements Audience {
     const { position } = this;
     for (const { follower } of this.hearers(stream)) void follower.onEvents(events, position);
   }
+}
+
+/** The same entries are told to one group after another: with a thousand of them, finding the states anew was most of the work. */
+const states = new WeakMap<readonly StreamEntry[], readonly QueueEvent[]>();
+
+function statesIn(entries: readonly StreamEntry[]): readonly QueueEvent[] {
+  const known = states.get(entries);
+  if (known) return known;
+  const found = entries.flatMap(({ lines }) =>
+    lines.filter(({ report }) => !report).map(({ event }) => event),
+  );
+  states.set(entries, found);
+  return found;
 }
 
 /** Who follow one task. */
