@@ -14,7 +14,7 @@ import { closeApis, startApi } from './support.js';
  * Whatever is sent, to whatever route: it is done, or it is refused as documented and has changed nothing.
  */
 
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 25);
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 15);
 /** What the lease tokens of the examples are derived from. */
 const REQUEST_ID = 'Yb3kQ9x0T1uVw2Zp4RsA';
 /** Said in the document's introduction, for any request. */
