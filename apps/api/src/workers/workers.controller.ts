@@ -1,4 +1,15 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Put, Query } from '@nestjs/common';
+import {
+  applyDecorators,
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Post,
+  Put,
+  Query,
+} from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { QueueError, type Inspector, type Registry, type WorkerCommand } from '@app/queue';
 import { ApiProblems } from '../http/api-problems.js';
@@ -134,63 +145,36 @@ export class WorkersController {
   }
 
   @Post(':workerId/quiet')
-  @HttpCode(200)
   @ApiOperation({
     operationId: 'quietWorker',
     summary: 'Have a worker take no new tasks',
     description:
       'It finishes what it has. It hears so with its next sign of life or heartbeat, and its requests for tasks are answered as if there were none from a second later at most. Holds until it is resumed, or is gone.',
   })
-  @ApiParam(workerParam)
-  @ApiResponse({ status: 200, type: RegistrationView, description: 'The worker.' })
-  @ApiProblems(
-    'malformed-body',
-    'worker-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @Tells()
   quiet(@NameParam('workerId') id: string, @Body() body: unknown): Promise<RegistrationView> {
     return this.tell(id, body, 'quiet');
   }
 
   @Post(':workerId/terminate')
-  @HttpCode(200)
   @ApiOperation({
     operationId: 'terminateWorker',
     summary: 'Have a worker end',
     description:
       'As `quiet`, and then it is to end by itself. Whether something starts it again is not for the service to say.',
   })
-  @ApiParam(workerParam)
-  @ApiResponse({ status: 200, type: RegistrationView, description: 'The worker.' })
-  @ApiProblems(
-    'malformed-body',
-    'worker-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @Tells()
   terminate(@NameParam('workerId') id: string, @Body() body: unknown): Promise<RegistrationView> {
     return this.tell(id, body, 'terminate');
   }
 
   @Post(':workerId/resume')
-  @HttpCode(200)
   @ApiOperation({
     operationId: 'resumeWorker',
     summary: 'Have a worker take tasks again',
     description: 'Takes back `quiet`, and `terminate` where the worker has not heard of it yet.',
   })
-  @ApiParam(workerParam)
-  @ApiResponse({ status: 200, type: RegistrationView, description: 'The worker.' })
-  @ApiProblems(
-    'malformed-body',
-    'worker-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @Tells()
   resume(@NameParam('workerId') id: string, @Body() body: unknown): Promise<RegistrationView> {
     return this.tell(id, body);
   }
@@ -201,4 +185,20 @@ export class WorkersController {
     if (!worker) throw new QueueError('worker-not-found');
     return viewRegistration(worker);
   }
+}
+
+/** A route by which an operator says what is wanted of a worker. */
+function Tells(): MethodDecorator {
+  return applyDecorators(
+    HttpCode(200),
+    ApiParam(workerParam),
+    ApiResponse({ status: 200, type: RegistrationView, description: 'The worker.' }),
+    ApiProblems(
+      'malformed-body',
+      'worker-not-found',
+      'unsupported-media-type',
+      'request-timeout',
+      'invalid-request',
+    ),
+  );
 }
