@@ -7,15 +7,11 @@
 // goes over HTTP and is timed. One run, so that the columns can be compared.
 import { once } from 'node:events';
 import { get } from 'node:http';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createRedisQueue } from '../dist/libs/queue/src/index.js';
-import { freePort } from '../tools/lib/ports.mjs';
-import { startNodeService } from '../tools/lib/processes.mjs';
-import { ensureRedis, startRedis } from '../tools/lib/redis.mjs';
+import { quantile, rounded } from './lib/figures.mjs';
+import { Service } from './lib/service.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -30,25 +26,15 @@ const TENANTS = 1_000;
 const TICK_MS = 20;
 const WHOLE = 10;
 
-const dir = await mkdtemp(join(tmpdir(), 'fairlane-followers-'));
-const { binary, version } = await ensureRedis();
-const server = await startRedis({ binary, dir, appendfsync: 'no' });
-const port = await freePort();
-const url = `http://127.0.0.1:${port}`;
-const api = startNodeService('api', 'dist/apps/api/src/main.js', {
-  ...process.env,
-  REDIS_URL: server.url,
-  PORT: String(port),
-  LOG_LEVEL: 'warn',
-});
-const queue = createRedisQueue({ address: { port: server.port } });
+const service = await Service.start();
+const { url } = service;
+const queue = createRedisQueue({ address: { port: service.redis.port } });
 const requests = [];
 let received = 0;
 
 try {
   await queue.open();
-  while (!(await fetch(`${url}/health/ready`).catch(() => undefined))?.ok) await delay(50);
-  console.log(`${version}, Node ${process.versions.node}, ${rate} tasks/s\n`);
+  console.log(`${service.version}, Node ${process.versions.node}, ${rate} tasks/s\n`);
   await queue.enqueue([{ type: 'noop', queue: 'busy', key: 'first' }]);
   const rows = [await measure('none')];
   const idle = await metrics();
@@ -60,10 +46,8 @@ try {
   console.table(rows);
 } finally {
   for (const request of requests) request.destroy();
-  await api.stop(10_000);
   await queue.close();
-  await server.stop();
-  await rm(dir, { recursive: true });
+  await service.stop();
 }
 
 async function followMany() {
@@ -158,20 +142,11 @@ async function load(seconds) {
 }
 
 async function metrics() {
-  const page = await (await fetch(`${url}/metrics`)).text();
-  const number = (pattern) => Number(pattern.exec(page)?.[1]);
+  const number = await service.metrics();
   return {
-    cpu: number(/^process_cpu_seconds_total (\S+)/m),
-    bytes: number(/^process_resident_memory_bytes (\S+)/m),
-    lagP50: number(/^nodejs_eventloop_lag_p50_seconds (\S+)/m),
-    lagP99: number(/^nodejs_eventloop_lag_p99_seconds (\S+)/m),
+    cpu: number('process_cpu_seconds_total'),
+    bytes: number('process_resident_memory_bytes'),
+    lagP50: number('nodejs_eventloop_lag_p50_seconds'),
+    lagP99: number('nodejs_eventloop_lag_p99_seconds'),
   };
-}
-
-function quantile(numbers, share) {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * share)] ?? NaN;
-}
-
-function rounded(number) {
-  return Number.isFinite(number) ? Number(number.toPrecision(3)) : '';
 }

@@ -1,13 +1,9 @@
 // npm run bench:polls: what workers cost that wait for tasks over HTTP, and how soon they hear of one.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
-import { freePort } from '../tools/lib/ports.mjs';
-import { startNodeService } from '../tools/lib/processes.mjs';
-import { ensureRedis, startRedis } from '../tools/lib/redis.mjs';
+import { quantile, rounded } from './lib/figures.mjs';
+import { Service } from './lib/service.mjs';
 import { Crew } from './polls/crew.mjs';
 
 const { values } = parseArgs({
@@ -18,30 +14,18 @@ const { values } = parseArgs({
   },
 });
 
-const dir = await mkdtemp(join(tmpdir(), 'fairlane-polls-'));
-const { binary, version } = await ensureRedis();
-const server = await startRedis({ binary, dir, appendfsync: 'no' });
-const redis = new Redis(server.url);
-const port = await freePort();
-const url = `http://127.0.0.1:${port}`;
-const api = startNodeService('api', 'dist/apps/api/src/main.js', {
-  ...process.env,
-  REDIS_URL: server.url,
-  PORT: String(port),
-  LOG_LEVEL: 'warn',
-});
+const service = await Service.start();
+const { url } = service;
+const redis = new Redis(service.redis.url);
 
 try {
-  while (!(await fetch(`${url}/health/ready`).catch(() => undefined))?.ok) await delay(50);
-  console.log(`${version}, Node ${process.versions.node}\n`);
+  console.log(`${service.version}, Node ${process.versions.node}\n`);
   const rows = [];
   for (const polls of values.polls.split(',').map(Number)) rows.push(await measure(polls));
   console.table(rows);
 } finally {
-  await api.stop(10_000);
   redis.disconnect();
-  await server.stop();
-  await rm(dir, { recursive: true });
+  await service.stop();
 }
 
 async function measure(polls) {
@@ -79,27 +63,19 @@ async function snapshot() {
   const [info, cpu, metrics] = await Promise.all([
     redis.info('commandstats'),
     redis.info('cpu'),
-    fetch(`${url}/metrics`).then((answer) => answer.text()),
+    service.metrics(),
   ]);
-  const number = (source, pattern) => Number(pattern.exec(source)?.[1]);
+  const used = (pattern) => Number(pattern.exec(cpu)?.[1]);
   return {
     // Without those that ask for this, and what the metrics ask.
     commands: sum(info, /^cmdstat_(?!info)[\w|]+:calls=(\d+)/gm),
     scripts: sum(info, /^cmdstat_evalsha:calls=(\d+)/gm),
-    redisCpu: number(cpu, /^used_cpu_user:(\S+)/m) + number(cpu, /^used_cpu_sys:(\S+)/m),
-    apiCpu: number(metrics, /^process_cpu_seconds_total (\S+)/m),
-    apiBytes: number(metrics, /^process_resident_memory_bytes (\S+)/m),
+    redisCpu: used(/^used_cpu_user:(\S+)/m) + used(/^used_cpu_sys:(\S+)/m),
+    apiCpu: metrics('process_cpu_seconds_total'),
+    apiBytes: metrics('process_resident_memory_bytes'),
   };
 }
 
 function sum(source, pattern) {
   return [...source.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0);
-}
-
-function quantile(numbers, share) {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * share)] ?? NaN;
-}
-
-function rounded(number) {
-  return !Number.isFinite(number) ? '' : Number(number.toPrecision(3));
 }
