@@ -9,7 +9,8 @@ BEAT_SECONDS=5 # A lease holds for 30 seconds, so that some heartbeats may get l
 worker="$(hostname)-$$-$RANDOM$RANDOM"
 
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+# Not in a job that is killed as soon as it has begun: it still has the traps of its parent then.
+trap '[[ $BASHPID != $$ ]] || rm -rf "$dir"' EXIT
 # In a file, since everybody can read the arguments of a program.
 {
   echo 'content-type: application/json'
@@ -78,7 +79,8 @@ execute() { # task
   $stopping || { wait "$job"; code=$?; }
   while kill -0 "$job" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.1; done
   if kill -- "-$job" 2>/dev/null; then reason=stopping; elif $stopping; then wait "$job"; code=$?; fi
-  kill -- "-$beating" 2>/dev/null
+  # Until it is gone: one that has only begun can miss the signal, for the same reason.
+  while kill -- "-$beating" 2>/dev/null; do sleep 0.05; done
   wait "$job" "$beating" 2>/dev/null
   if [[ -f $dir/reason ]]; then reason=$(<"$dir/reason"); fi
 
