@@ -16,6 +16,7 @@ const INTERRUPT_AGAIN_MS = 20;
  */
 export class BlockingConnection {
   private id: number | undefined;
+  private closes = 0;
   /** The key by which a cluster's node is found. */
   private key = '';
   /** Number of the command that is blocked now or about to be; 0 while there is none. */
@@ -29,7 +30,13 @@ export class BlockingConnection {
   ) {
     client.on('close', () => {
       this.id = undefined;
+      this.closes += 1;
     });
+  }
+
+  /** Another one after a connection was lost. A restarted Redis gives the same ids again, hence the count. */
+  get session(): string {
+    return `${this.closes}:${this.id}`;
   }
 
   /**

@@ -63,6 +63,8 @@ export class StreamReader implements StreamSource {
   private readonly streams = new Map<QueueName, Stream>();
   private connection: BlockingConnection | undefined;
   private reading = false;
+  /** Of the connection on which was read last. */
+  private session: string | undefined;
   private closed = false;
 
   constructor(
@@ -122,6 +124,7 @@ export class StreamReader implements StreamSource {
         );
         if (restMs >= 1) await delay(restMs, undefined, { ref: false });
       } catch {
+        this.session = undefined;
         if (!lost) for (const audience of this.everybody()) audience.lost?.();
         lost = true;
         await delay(FAILED_MS, undefined, { ref: false });
@@ -136,6 +139,9 @@ export class StreamReader implements StreamSource {
     const positions = streams.map(({ position }) => position);
     return connection.run(
       async (client) => {
+        // Lost and found again between two reads: the store was away all the same.
+        if (this.session !== undefined && this.session !== connection.session) throw new Error('reconnected');
+        this.session = connection.session;
         // Whatever happened before this moment and is not in the reply was heard before, or did not happen.
         const asOfMs = await timeAt(client, keys[0]!);
         const reply = (await client.xread(
