@@ -17,8 +17,8 @@ API_KEY = os.environ.get("FAIRLANE_API_KEY")
 QUEUE = os.environ.get("FAIRLANE_QUEUE", "examples")
 SLOTS = int(os.environ.get("FAIRLANE_SLOTS", "4"))
 GRACE_S = float(os.environ.get("FAIRLANE_GRACE_SECONDS", "20"))
+BEAT_S = float(os.environ.get("FAIRLANE_BEAT_SECONDS", "5"))  # Leases hold for 30 seconds, so that some beats may get lost.
 WORKER_ID = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-BEAT_S = 5  # A lease holds for 30 seconds, so that some heartbeats may get lost.
 
 
 class Permanent(Exception):
@@ -54,9 +54,9 @@ class Refused(Exception):
     """The API says no, and would say it again."""
 
 
-def send(path, body, timeout=10):
+def send(path, body, timeout=10, method="POST"):
     """One try. None for an answer without content. Raises Refused, or OSError where nobody knows what happened."""
-    request = urllib.request.Request(URL + path, json.dumps(body).encode())
+    request = urllib.request.Request(URL + path, json.dumps(body).encode(), method=method)
     request.add_header("content-type", "application/json")
     if API_KEY:
         request.add_header("authorization", f"Bearer {API_KEY}")
@@ -72,10 +72,10 @@ def send(path, body, timeout=10):
         raise OSError("the answer was cut off") from error
 
 
-def send_last(path, body):
+def send_last(path, body, method="POST"):
     """One try for one who stops: there is no time for more, and a lease that is not released runs out."""
     try:
-        return send(path, body)
+        return send(path, body, method=method)
     except (OSError, Refused) as error:
         print(f"{path}: {error}", flush=True)
         return None
@@ -156,25 +156,57 @@ def settle(attempt, end):
     print(outcome["id"], outcome.get("state") or outcome["problem"]["code"], flush=True)
 
 
+def keep():
+    """One heartbeat for all that runs."""
+    attempts = list(held.values())
+    if not attempts:
+        return
+    leases = [attempt.message() for attempt in attempts]
+    for attempt, lease in zip(attempts, leases):
+        if attempt.progress is not None:
+            lease["progress"] = attempt.progress
+    for attempt, outcome in zip(attempts, send("/v1/leases/heartbeat", {"leases": leases})["outcomes"]):
+        if "problem" in outcome:
+            attempt.stop("lease-lost")
+        elif outcome["cancelRequested"]:
+            attempt.stop("cancelled")
+
+
+MYSELF = {
+    "queues": [QUEUE],
+    "types": list(HANDLERS),
+    "host": socket.gethostname(),
+    "pid": os.getpid(),
+    "version": "1.0.0",
+    "labels": {"language": "python"},
+    "ttl": "30s",
+}
+# Cleared while an operator wants it to take nothing.
+takes = threading.Event()
+takes.set()
+leaving = threading.Event()
+
+
+def appear():
+    """Says that the worker is there, and hears what an operator wants of it."""
+    command = send(f"/v1/workers/{WORKER_ID}", MYSELF, method="PUT").get("command")
+    if command is None:
+        return takes.set()
+    print(f"told: {command}", flush=True)
+    takes.clear()
+    if command == "terminate":
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+
+
 def beat():
-    """One heartbeat for all that runs. One that got lost is not repeated: the next one says it all."""
-    while True:
-        time.sleep(BEAT_S)
-        attempts = list(held.values())
-        leases = [attempt.message() for attempt in attempts]
-        for attempt, lease in zip(attempts, leases):
-            if attempt.progress is not None:
-                lease["progress"] = attempt.progress
-        try:
-            outcomes = send("/v1/leases/heartbeat", {"leases": leases})["outcomes"] if leases else []
-        except (OSError, Refused) as error:
-            print(f"heartbeat: {error}", flush=True)
-            continue
-        for attempt, outcome in zip(attempts, outcomes):
-            if "problem" in outcome:
-                attempt.stop("lease-lost")
-            elif outcome["cancelRequested"]:
-                attempt.stop("cancelled")
+    """What got lost is not repeated: the next beat says it all."""
+    while not leaving.is_set():
+        for each in (keep, appear):
+            try:
+                each()
+            except (OSError, Refused) as error:
+                print(f"{each.__name__}: {error}", flush=True)
+        leaving.wait(BEAT_S)
 
 
 class Stop(Exception):
@@ -196,6 +228,7 @@ class Taker:
     def work(self):
         while True:
             slots.acquire()
+            takes.wait()
             free = 1
             while slots.acquire(blocking=False):
                 free += 1
@@ -222,7 +255,8 @@ def release(attempts):
 def main():
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
-    threading.Thread(target=beat, daemon=True).start()
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
     taker = Taker()
     try:
         taker.work()
@@ -233,6 +267,9 @@ def main():
     while held and time.monotonic() < deadline:
         time.sleep(0.05)
     release(list(held.values()))
+    leaving.set()
+    beating.join()
+    send_last(f"/v1/workers/{WORKER_ID}", {}, method="DELETE")
 
 
 if __name__ == "__main__":

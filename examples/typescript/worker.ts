@@ -10,8 +10,8 @@ const queue = env.FAIRLANE_QUEUE ?? 'examples';
 const slots = Number(env.FAIRLANE_SLOTS ?? 4);
 const graceMs = Number(env.FAIRLANE_GRACE_SECONDS ?? 20) * 1_000;
 const workerId = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
-/** A lease holds for 30 seconds, so that some heartbeats may get lost. */
-const beatMs = 5_000;
+/** Leases hold for 30 seconds, so that some beats may get lost. */
+const beatMs = Number(env.FAIRLANE_BEAT_SECONDS ?? 5) * 1_000;
 
 /** Thrown where trying again would not help. */
 class Permanent extends Error {
@@ -77,17 +77,22 @@ class Attempt {
 /** The API says no, and would say it again. */
 class Refused extends Error {}
 
+interface Terms {
+  method?: string;
+  timeoutMs?: number;
+  cut?: AbortSignal;
+}
+
 /** One try. Throws `Refused`, or anything else where nobody knows what happened. */
 async function send<Answer>(
   path: string,
   body: object,
-  timeoutMs = 10_000,
-  cut?: AbortSignal,
+  { method = 'POST', timeoutMs = 10_000, cut }: Terms = {},
 ): Promise<Answer | undefined> {
   const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(cut ? [cut] : [])]);
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (env.FAIRLANE_API_KEY) headers.authorization = `Bearer ${env.FAIRLANE_API_KEY}`;
-  const answer = await fetch(api + path, { method: 'POST', headers, body: JSON.stringify(body), signal });
+  const answer = await fetch(api + path, { method, headers, body: JSON.stringify(body), signal });
   const text = await answer.text();
   if (answer.ok) return text === '' ? undefined : (JSON.parse(text) as Answer);
   if (answer.status < 500 && ![408, 429].includes(answer.status))
@@ -97,22 +102,17 @@ async function send<Answer>(
 }
 
 /** One try for one who stops: there is no time for more, and a lease that is not released runs out. */
-async function sendLast<Answer>(path: string, body: object): Promise<Answer | undefined> {
-  return send<Answer>(path, body).catch((error) => void console.log(`${path}: ${String(error)}`));
+async function sendLast<Answer>(path: string, body: object, terms?: Terms): Promise<Answer | undefined> {
+  return send<Answer>(path, body, terms).catch((error) => void console.log(`${path}: ${String(error)}`));
 }
 
 /** Sends the same request until it is answered, or cut off. */
-async function post<Answer>(
-  path: string,
-  body: object,
-  timeoutMs?: number,
-  cut?: AbortSignal,
-): Promise<Answer | undefined> {
+async function post<Answer>(path: string, body: object, terms?: Terms): Promise<Answer | undefined> {
   for (;;) {
     try {
-      return await send<Answer>(path, body, timeoutMs, cut);
+      return await send<Answer>(path, body, terms);
     } catch (error) {
-      if (error instanceof Refused || cut?.aborted) throw error;
+      if (error instanceof Refused || terms?.cut?.aborted) throw error;
       console.log(`${path}: ${String(error)}; once more`);
       await delay(1_000);
     }
@@ -125,6 +125,9 @@ interface Outcomes {
 
 const held = new Map<Attempt, Promise<void>>();
 const stopping = new AbortController();
+const leaving = new AbortController();
+/** Whether an operator wants it to take nothing. */
+let isQuiet = false;
 
 async function run(attempt: Attempt): Promise<void> {
   const { id, type, payload, timeoutMs = 86_400_000 } = attempt.task;
@@ -157,8 +160,8 @@ async function settle(attempt: Attempt, end: object): Promise<void> {
   for (const { id, state, problem } of answer?.outcomes ?? []) console.log(id, state ?? problem?.code);
 }
 
-/** One heartbeat for all that runs. One that got lost is not repeated: the next one says it all. */
-async function beat(): Promise<void> {
+/** One heartbeat for all that runs. */
+async function keep(): Promise<void> {
   const attempts = [...held.keys()];
   if (attempts.length === 0) return;
   const leases = attempts.map((attempt) => attempt.message({ progress: attempt.progress }));
@@ -169,11 +172,40 @@ async function beat(): Promise<void> {
   }
 }
 
+const workerPath = `/v1/workers/${workerId}`;
+const myself = {
+  queues: [queue],
+  types: Object.keys(handlers),
+  host: hostname(),
+  pid: process.pid,
+  version: '1.0.0',
+  labels: { language: 'typescript' },
+  ttl: '30s',
+};
+
+/** Says that the worker is there, and hears what an operator wants of it. */
+async function appear(): Promise<void> {
+  const answer = await send<{ command?: string }>(workerPath, myself, { method: 'PUT' });
+  isQuiet = answer?.command !== undefined;
+  if (isQuiet) console.log('told:', answer?.command);
+  if (answer?.command === 'terminate') stopping.abort();
+}
+
+/** What got lost is not repeated: the next beat says it all. */
+async function beat(): Promise<void> {
+  while (!leaving.signal.aborted) {
+    for (const each of [keep, appear])
+      await each().catch((error) => console.log(`${each.name}: ${String(error)}`));
+    await delay(beatMs, undefined, { signal: leaving.signal }).catch(() => undefined);
+  }
+}
+
 interface Lease {
   items: Task[];
 }
 
 const leasePath = `/v1/queues/${queue}/lease`;
+const polling = { timeoutMs: 30_000, cut: stopping.signal };
 /** The latest request for tasks. */
 let terms: object = {};
 
@@ -181,13 +213,16 @@ let terms: object = {};
 async function work(): Promise<void> {
   const stopped = once(stopping.signal, 'abort');
   while (!stopping.signal.aborted) {
+    if (isQuiet || held.size >= slots) {
+      await Promise.race([...held.values(), stopped, delay(1_000)]);
+      continue;
+    }
     terms = { workerId, max: slots - held.size, requestId: randomBytes(16).toString('hex') };
-    const answer = await post<Lease>(leasePath, { ...terms, wait: '20s' }, 30_000, stopping.signal);
+    const answer = await post<Lease>(leasePath, { ...terms, wait: '20s' }, polling);
     for (const task of answer?.items ?? []) {
       const attempt = new Attempt(task);
       held.set(attempt, run(attempt));
     }
-    while (held.size >= slots && !stopping.signal.aborted) await Promise.race([...held.values(), stopped]);
   }
 }
 
@@ -204,11 +239,14 @@ async function release(tasks: Task[]): Promise<void> {
 }
 
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stopping.abort());
-setInterval(() => void beat().catch((error) => console.log('heartbeat:', String(error))), beatMs).unref();
+const beating = beat();
 await work().catch((error) => {
   if (!stopping.signal.aborted) throw error;
 });
 await giveBack();
 await Promise.race([Promise.all(held.values()), delay(graceMs)]);
 await release([...held.keys()].map(({ task }) => task));
+leaving.abort();
+await beating;
+await sendLast(workerPath, {}, { method: 'DELETE' });
 process.exit();

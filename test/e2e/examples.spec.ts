@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createRedisQueue } from '@app/queue';
@@ -130,6 +131,21 @@ inEach('a worker whose answers get lost executes each task once', async (languag
   }
 });
 
+inEach('a worker keeps the lease of what it has done until that is known', async (language) => {
+  const queue = `kept-${language}`;
+  const proxy = await openProxy();
+  const settlement = /^POST \/v1\/(leases\/settle|tasks\/[^/]+\/complete) /;
+  const asked = (pattern: RegExp) => proxy.requests.filter((head) => pattern.test(head)).length;
+  const heal = proxy.refuse(settlement);
+  startWorker(language, { queue, url: proxy.url });
+  const id = await accepted({ type: 'text.count', payload: { text: 'a b' }, queue });
+  while (asked(settlement) === 0) await delay(20);
+  const before = asked(/heartbeat/);
+  while (asked(/heartbeat/) < before + 2) await delay(20);
+  heal();
+  expect(await ended(api.url, id, headers)).toMatchObject({ state: 'completed', attempt: 1, crashes: 0 });
+});
+
 inEach('a worker told to stop ends what it can and gives back the rest, uncounted', async (language) => {
   const queue = `stopping-${language}`;
   const worker = startWorker(language, { queue });
@@ -137,6 +153,7 @@ inEach('a worker told to stop ends what it can and gives back the rest, uncounte
   await says(worker, 'running');
   expect(await stop(worker)).toEqual([0, null]);
   expect(await taskOf(short)).toMatchObject({ state: 'completed' });
+  expect(await workersOf(queue)).toEqual([]);
 
   const another = startWorker(language, { queue });
   const long = await accepted({ type: 'sleep', payload: { ms: 60_000 }, queue });
@@ -161,6 +178,42 @@ inEach(
   },
 );
 
+inEach('a worker is seen, and does what it is told', async (language) => {
+  const queue = `told-${language}`;
+  const proxy = await openProxy();
+  const worker = startWorker(language, { queue, url: proxy.url });
+  let [seen] = await workersOf(queue);
+  while (!seen) [seen] = await workersOf(queue);
+  const pid = worker.pid!;
+  expect(seen).toMatchObject({
+    labels: { language },
+    queues: [queue],
+    host: hostname(),
+    pid,
+    version: '1.0.0',
+  });
+  expect([...seen.types].sort()).toEqual(['flaky', 'sleep', 'text.count']);
+
+  const quiet = says(worker, 'told: quiet');
+  await tell(seen.id, 'quiet');
+  await quiet;
+  const id = await accepted({ type: 'sleep', payload: { ms: 60_000 }, queue });
+  // It has asked for tasks before it knew, once at most; from then on it does not.
+  const asked = () => proxy.requests.filter((head) => head.includes('/lease ')).length;
+  await beats(seen.id, 2);
+  const before = asked();
+  await beats(seen.id, 1);
+  expect(asked()).toBe(before);
+  expect(await taskOf(id)).toMatchObject({ state: 'pending', attempt: 0 });
+
+  await tell(seen.id, 'resume');
+  await running(id);
+  await tell(seen.id, 'terminate');
+  expect(await workers.get(worker)).toEqual([0, null]);
+  expect(await taskOf(id)).toMatchObject({ state: 'pending', attempt: 0, crashes: 0 });
+  expect(await workersOf(queue)).toEqual([]);
+});
+
 inEach('a worker with a wrong key ends', async (language) => {
   const worker = startWorker(language, { queue: 'locked', apiKey: 'a-key-that-nobody-gave-out' });
   expect(await workers.get(worker)).toEqual([1, null]);
@@ -182,6 +235,7 @@ function environment({ queue, url = api.url, apiKey = API_KEY }: Terms): NodeJS.
     FAIRLANE_API_KEY: apiKey,
     FAIRLANE_QUEUE: queue,
     FAIRLANE_GRACE_SECONDS: '2',
+    FAIRLANE_BEAT_SECONDS: '1',
   };
 }
 
@@ -253,6 +307,35 @@ async function tasksOf(queue: string): Promise<TaskBody[]> {
 
 async function taskOf(id: string): Promise<TaskBody> {
   return (await request<TaskBody>(`${api.url}/v1/tasks/${id}`, { headers })).body;
+}
+
+interface WorkerBody {
+  id: string;
+  types: string[];
+  seenAt: string;
+}
+
+async function workersOf(queue: string): Promise<WorkerBody[]> {
+  const url = `${api.url}/v1/workers?queue=${queue}`;
+  return (await request<{ items: WorkerBody[] }>(url, { headers })).body.items;
+}
+
+async function tell(worker: string, command: 'quiet' | 'resume' | 'terminate'): Promise<void> {
+  const { status } = await post(`${api.url}/v1/workers/${worker}/${command}`, undefined, headers);
+  expect(status).toBe(200);
+}
+
+/** Waits until the worker has said so many times that it is there. */
+async function beats(worker: string, times: number): Promise<void> {
+  const look = async () =>
+    (await request<WorkerBody>(`${api.url}/v1/workers/${worker}`, { headers })).body.seenAt;
+  for (let seen = await look(); times > 0; times--) {
+    const before = seen;
+    while (seen === before) {
+      await delay(20);
+      seen = await look();
+    }
+  }
 }
 
 async function running(id: string): Promise<void> {

@@ -3,10 +3,14 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 /** A way to a server of this machine on which answers get lost. */
 export interface Proxy {
   readonly url: string;
+  /** First lines of what was asked. */
+  readonly requests: readonly string[];
   /** Cuts the client off instead of answering its next request whose head matches. Resolves once the server has answered. */
   loseAnswer(request: RegExp): Promise<void>;
   /** The same, but the client goes on waiting. */
   holdAnswer(request: RegExp): Promise<void>;
+  /** Cuts the client off whenever the head of its request matches, before the server hears of it. Until what this returns is called. */
+  refuse(request: RegExp): () => void;
   cleanup(): Promise<void>;
 }
 
@@ -18,12 +22,17 @@ interface Loss {
 
 export async function startProxy(port: number): Promise<Proxy> {
   const losses = new Set<Loss>();
+  const refused = new Set<RegExp>();
+  const requests: string[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1');
     let loss: Loss | undefined;
     client.on('data', (bytes) => {
-      loss ??= [...losses].find(({ request }) => request.test(bytes.toString('latin1')));
+      const text = bytes.toString('latin1');
+      requests.push(...(text.match(/^[A-Z]+ \/.* HTTP\/1.1$/m) ?? []));
+      if ([...refused].some((request) => request.test(text))) return void client.destroy();
+      loss ??= [...losses].find(({ request }) => request.test(text));
       if (loss) losses.delete(loss);
       upstream.write(bytes);
     });
@@ -45,8 +54,13 @@ export async function startProxy(port: number): Promise<Proxy> {
     new Promise<void>((done) => losses.add({ request, cut, done }));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
     loseAnswer: (request) => lose(request, true),
     holdAnswer: (request) => lose(request, false),
+    refuse(request) {
+      refused.add(request);
+      return () => void refused.delete(request);
+    },
     async cleanup() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

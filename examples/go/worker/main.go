@@ -17,20 +17,20 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// A lease holds for 30 seconds, so that some heartbeats may get lost.
-const beatEvery = 5 * time.Second
-
 var (
-	api      = setting("FAIRLANE_URL", "http://127.0.0.1:3000")
-	apiKey   = setting("FAIRLANE_API_KEY", "")
-	queue    = setting("FAIRLANE_QUEUE", "examples")
-	slots    = number("FAIRLANE_SLOTS", "4")
-	grace    = time.Duration(number("FAIRLANE_GRACE_SECONDS", "20")) * time.Second
-	workerID = hostname() + "-" + strconv.Itoa(os.Getpid()) + "-" + random(4)
+	api    = setting("FAIRLANE_URL", "http://127.0.0.1:3000")
+	apiKey = setting("FAIRLANE_API_KEY", "")
+	queue  = setting("FAIRLANE_QUEUE", "examples")
+	slots  = number("FAIRLANE_SLOTS", "4")
+	grace  = time.Duration(number("FAIRLANE_GRACE_SECONDS", "20")) * time.Second
+	// Leases hold for 30 seconds, so that some beats may get lost.
+	beatEvery = time.Duration(number("FAIRLANE_BEAT_SECONDS", "5")) * time.Second
+	workerID  = hostname() + "-" + strconv.Itoa(os.Getpid()) + "-" + random(4)
 )
 
 // What handlers return where trying again would not help.
@@ -131,14 +131,14 @@ type refused struct{ text string }
 func (e refused) Error() string { return e.text }
 
 // One try. The error is a `refused`, or any other where nobody knows what happened.
-func send(ctx context.Context, timeout time.Duration, path string, body, answer any) error {
+func send(ctx context.Context, timeout time.Duration, method, path string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	data, err := json.Marshal(body)
 	if err != nil {
 		return refused{err.Error()}
 	}
-	request, err := http.NewRequestWithContext(ctx, "POST", api+path, bytes.NewReader(data))
+	request, err := http.NewRequestWithContext(ctx, method, api+path, bytes.NewReader(data))
 	if err != nil {
 		return refused{err.Error()}
 	}
@@ -170,7 +170,7 @@ func send(ctx context.Context, timeout time.Duration, path string, body, answer 
 // Sends the same request until it is answered, or the context ends.
 func post(ctx context.Context, timeout time.Duration, path string, body, answer any) error {
 	for {
-		err := send(ctx, timeout, path, body, answer)
+		err := send(ctx, timeout, "POST", path, body, answer)
 		if err == nil || errors.As(err, &refused{}) || ctx.Err() != nil {
 			return err
 		}
@@ -194,6 +194,7 @@ type holding struct {
 	attempts map[*attempt]bool
 	free     chan struct{} // one for each free slot
 	terms    object        // of the latest request for tasks
+	quiet    atomic.Bool   // an operator wants it to take nothing
 }
 
 func (h *holding) list() []*attempt {
@@ -279,31 +280,65 @@ func settle(a *attempt, end object) error {
 	return err
 }
 
-// One heartbeat for all that runs. One that got lost is not repeated: the next one says it all.
-func (h *holding) beat() {
-	for range time.Tick(beatEvery) {
-		attempts := h.list()
-		if len(attempts) == 0 {
-			continue
+// One heartbeat for all that runs.
+func (h *holding) keep() error {
+	attempts := h.list()
+	if len(attempts) == 0 {
+		return nil
+	}
+	leases := make([]object, len(attempts))
+	for index, each := range attempts {
+		each.mutex.Lock()
+		progress := each.progress
+		each.mutex.Unlock()
+		leases[index] = each.message(object{"progress": progress})
+	}
+	var answer outcomes
+	err := send(context.Background(), 10*time.Second, "POST", "/v1/leases/heartbeat", object{"leases": leases}, &answer)
+	for index, each := range answer.Outcomes {
+		if each.Problem != nil {
+			attempts[index].stop("lease-lost")
+		} else if each.CancelRequested {
+			attempts[index].stop("cancelled")
 		}
-		leases := make([]object, len(attempts))
-		for index, each := range attempts {
-			each.mutex.Lock()
-			progress := each.progress
-			each.mutex.Unlock()
-			leases[index] = each.message(object{"progress": progress})
-		}
-		var answer outcomes
-		err := send(context.Background(), 10*time.Second, "/v1/leases/heartbeat", object{"leases": leases}, &answer)
-		if err != nil {
-			log.Println("heartbeat:", err)
-		}
-		for index, each := range answer.Outcomes {
-			if each.Problem != nil {
-				attempts[index].stop("lease-lost")
-			} else if each.CancelRequested {
-				attempts[index].stop("cancelled")
+	}
+	return err
+}
+
+// Says that the worker is there, and hears what an operator wants of it.
+func (h *holding) appear(stop func()) error {
+	types := []string{}
+	for name := range handlers {
+		types = append(types, name)
+	}
+	myself := object{"queues": []string{queue}, "types": types, "host": hostname(), "pid": os.Getpid(),
+		"version": "1.0.0", "labels": object{"language": "go"}, "ttl": "30s"}
+	var answer struct{ Command string }
+	err := send(context.Background(), 10*time.Second, "PUT", "/v1/workers/"+workerID, myself, &answer)
+	if err != nil {
+		return err
+	}
+	h.quiet.Store(answer.Command != "")
+	if answer.Command != "" {
+		log.Println("told:", answer.Command)
+	}
+	if answer.Command == "terminate" {
+		stop()
+	}
+	return nil
+}
+
+// Until it leaves. What got lost is not repeated: the next beat says it all.
+func (h *holding) beat(leaving context.Context, stop func()) {
+	for leaving.Err() == nil {
+		for _, err := range []error{h.keep(), h.appear(stop)} {
+			if err != nil {
+				log.Println("beat:", err)
 			}
+		}
+		select {
+		case <-leaving.Done():
+		case <-time.After(beatEvery):
 		}
 	}
 }
@@ -315,6 +350,9 @@ func (h *holding) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-h.free:
+		}
+		for h.quiet.Load() && ctx.Err() == nil {
+			time.Sleep(200 * time.Millisecond)
 		}
 		free := 1 + len(h.free)
 		for taken := 1; taken < free; taken++ {
@@ -341,7 +379,7 @@ func (h *holding) giveBack() error {
 	}
 	var lease struct{ Items []*attempt }
 	h.terms["max"] = 0
-	err := send(context.Background(), 10*time.Second, "/v1/queues/"+queue+"/lease", h.terms, &lease)
+	err := send(context.Background(), 10*time.Second, "POST", "/v1/queues/"+queue+"/lease", h.terms, &lease)
 	if err != nil {
 		return err
 	}
@@ -367,18 +405,28 @@ func release(attempts []*attempt) error {
 		settlements = append(settlements, each.message(object{"action": "release"}))
 	}
 	body := object{"settlements": settlements}
-	return send(context.Background(), 10*time.Second, "/v1/leases/settle", body, &outcomes{})
+	return send(context.Background(), 10*time.Second, "POST", "/v1/leases/settle", body, &outcomes{})
 }
 
 func main() {
 	log.SetOutput(os.Stdout)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-signals
+		stop()
+	}()
 	h := &holding{attempts: map[*attempt]bool{}, free: make(chan struct{}, slots)}
 	for slot := 0; slot < slots; slot++ {
 		h.free <- struct{}{}
 	}
-	go h.beat()
+	leaving, leave := context.WithCancel(context.Background())
+	beating := make(chan struct{})
+	go func() {
+		h.beat(leaving, stop)
+		close(beating)
+	}()
 	if err := h.work(ctx); ctx.Err() == nil {
 		log.Fatal(err)
 	}
@@ -390,6 +438,12 @@ func main() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if err := release(h.list()); err != nil {
+		log.Println(err)
+	}
+	leave()
+	<-beating
+	err := send(context.Background(), 10*time.Second, "DELETE", "/v1/workers/"+workerID, object{}, nil)
+	if err != nil {
 		log.Println(err)
 	}
 }
