@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createRedisQueue, type Queue, type RedisQueueOptions } from '@app/queue';
 import { describeQueue, ManualClock } from '@app/queue/testing';
+import { commandCalls } from '../support/redis.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 
 let cluster: TestCluster;
@@ -30,6 +31,20 @@ describeQueue('RedisQueue on a cluster', async () => {
   const keyPrefix = `test-${randomUUID()}`;
   const another = () => open({ clock, random: () => 0.5, keyPrefix });
   return { queue: await another(), clock, another, forgetsByClock: false, cleanup: closeAll };
+});
+
+test('a script that a node has forgotten is taught to that node once', async () => {
+  const queue = await open();
+  const name = await cluster.queueOn(1);
+  const lease = (workerId: string) => queue.lease({ queue: name, workerId, max: 1, leaseMs: 10_000 });
+  await lease('first');
+  for (const node of cluster.nodes) {
+    await node.script('FLUSH');
+    await node.config('RESETSTAT');
+  }
+  await Promise.all(Array.from({ length: 200 }, (_, n) => lease(`w${n}`)));
+  const taught = await Promise.all(cluster.nodes.map((node) => commandCalls(node, 'script|load')));
+  expect(taught).toEqual([0, 1, 0]);
 });
 
 test('a queue whose slot is on the move is away until it has moved, and whole then', async () => {

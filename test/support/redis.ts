@@ -75,6 +75,13 @@ export async function ownRedis(
   return own;
 }
 
+/** How often a server was asked for a command since its statistics were reset. */
+export async function commandCalls(redis: Redis, command: string): Promise<number> {
+  const lines = (await redis.info('commandstats')).split('\r\n');
+  const line = lines.find((each) => each.startsWith(`cmdstat_${command}:`));
+  return Number(/calls=(\d+)/.exec(line ?? '')?.[1] ?? 0);
+}
+
 async function removeKeys(redis: Redis, keyPrefix: string): Promise<void> {
   for await (const keys of redis.scanStream({ match: `${keyPrefix}:*`, count: 1_000 })) {
     if ((keys as string[]).length > 0) await redis.unlink(keys as string[]);

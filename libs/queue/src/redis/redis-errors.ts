@@ -17,6 +17,8 @@ const REPLIES: Record<string, { code: ErrorCode; retriable: boolean }> = {
   MOVED: { code: 'store-unavailable', retriable: true },
   ASK: { code: 'store-unavailable', retriable: true },
   TRYAGAIN: { code: 'store-unavailable', retriable: true },
+  // Forgotten again since it was taught, or taught to the master before this one.
+  NOSCRIPT: { code: 'store-unavailable', retriable: true },
   NOAUTH: { code: 'store-unsuitable', retriable: false },
   WRONGPASS: { code: 'store-unsuitable', retriable: false },
   NOPERM: { code: 'store-unsuitable', retriable: false },

@@ -29,7 +29,7 @@ const UNCONFIRMED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Runs scripts: by digest, by text where Redis has forgotten it, and again with the same arguments while a
+ * Runs scripts: by digest, after a lesson where Redis has forgotten them, and again with the same arguments while a
  * broken connection or a failover passes, for about a second. That is safe because every script can be repeated.
  */
 export class ScriptRunner {
@@ -37,6 +37,9 @@ export class ScriptRunner {
     maxAttempts: 6,
     backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 400 }),
   });
+
+  /** Scripts that are being taught, by digest and server. */
+  private readonly lessons = new Map<string, Promise<void>>();
 
   constructor(
     private readonly client: Client,
@@ -85,20 +88,40 @@ export class ScriptRunner {
 
   private async evaluate(script: Script<string>, [root, ...values]: [string, ...Value[]]): Promise<unknown> {
     const confirmation = promises(script) ? this.confirmation : undefined;
-    const send = (...start: [string, string]) => {
-      const command = [...start, 1, root, ...values] as const;
-      return confirmation ? confirmation.run(root, command) : this.send(command);
-    };
+    const command = ['EVALSHA', script.sha1, 1, root, ...values] as const;
+    const send = () => (confirmation ? confirmation.run(root, command) : this.send(command));
     try {
-      return await send('EVALSHA', script.sha1).catch((error: unknown) => {
+      return await send().catch(async (error: unknown) => {
         if (!isNoScript(error)) throw error;
-        return send('EVAL', script.text);
+        await this.teach(script, root);
+        return send();
       });
     } catch (error) {
       // An ordinary command on the same slot: ioredis follows it, and learns the way for the next try.
       if (isMoved(error)) await this.client.exists(root);
       throw error;
     }
+  }
+
+  /** Once for all calls that need it at the same time: after a restart each of them would send the text, up to 48 KB. */
+  private teach({ sha1, text }: Script<string>, root: string): Promise<void> {
+    // Queues of one node are taught apart: ioredis does not say which these are.
+    const lesson = this.client instanceof Redis ? sha1 : `${sha1} ${root}`;
+    const known = this.lessons.get(lesson);
+    if (known) return known;
+    const taught = this.load(text, root).finally(() => this.lessons.delete(lesson));
+    this.lessons.set(lesson, taught);
+    return taught;
+  }
+
+  /** On a cluster the key beside it makes it go to the node that is to run it. */
+  private async load(text: string, root: string): Promise<void> {
+    if (this.client instanceof Redis) return void (await this.client.script('LOAD', text));
+    const [, [error]] = (await this.client.pipeline().exists(root).call('SCRIPT', 'LOAD', text).exec()) as [
+      unknown,
+      [Error | null],
+    ];
+    if (error) throw error;
   }
 
   /**
