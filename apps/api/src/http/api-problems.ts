@@ -1,4 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
+import { notSupported } from '@app/queue';
 import { ApiExtraModels, ApiResponse, getSchemaPath, type ApiResponseOptions } from '@nestjs/swagger';
 import { Problem, PROBLEMS, type ProblemCode, type ProblemFacts } from './problem.js';
 import { ProblemView } from './problem.view.js';
@@ -17,7 +18,12 @@ export function ApiProblems(...codes: readonly ProblemCode[]): MethodDecorator {
 }
 
 /** What a request can run into whatever it asks for. */
-const ALWAYS: readonly ProblemCode[] = ['unauthorized', 'internal', 'store-unavailable'];
+const ALWAYS: readonly ProblemCode[] = [
+  'unauthorized',
+  'internal',
+  'capability-not-supported',
+  'store-unavailable',
+];
 
 function responseOf(status: number, codes: readonly ProblemCode[]): ApiResponseOptions {
   const examples = codes.map((code) => [code, { summary: code, value: exampleOf(code) }]);
@@ -51,6 +57,11 @@ const EXAMPLES: Partial<Record<ProblemCode, ProblemFacts>> = {
   'invalid-request': {
     detail: 'retry/maxAttempts must be an integer from 1 to 1000.',
     errors: [{ pointer: '/retry/maxAttempts', detail: 'must be an integer from 1 to 1000' }],
+  },
+  'capability-not-supported': {
+    detail: notSupported('ordering-keys').message,
+    errors: [{ pointer: '/orderingKey', detail: notSupported('ordering-keys').message }],
+    capability: 'ordering-keys',
   },
   'backlog-full': { retryAfterMs: 2_000 },
 };

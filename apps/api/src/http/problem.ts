@@ -1,4 +1,4 @@
-import { ERRORS, QueueError, type ErrorCode, type ErrorKind } from '@app/queue';
+import { ERRORS, QueueError, type Capability, type ErrorCode, type ErrorKind } from '@app/queue';
 
 /** One thing wrong with a request: where, as a JSON pointer into the body or a parameter's name, and what. */
 export interface Fault {
@@ -13,6 +13,8 @@ export interface ProblemFacts {
   errors?: readonly object[];
   taskId?: string;
   state?: string;
+  /** What the backend of the queue lacks. */
+  capability?: Capability;
   /** When it makes sense to try again; sent in the header `Retry-After` too. */
   retryAfterMs?: number;
   /** Sent with the answer. */
@@ -29,6 +31,7 @@ export interface ProblemBody {
   requestId?: string;
   taskId?: string;
   state?: string;
+  capability?: Capability;
   retryAfterMs?: number;
   errors?: readonly object[];
 }
@@ -56,7 +59,7 @@ export class Problem extends Error {
   }
 
   body(requestId?: string): ProblemBody {
-    const { detail, errors, taskId, state, retryAfterMs } = this.facts;
+    const { detail, errors, taskId, state, capability, retryAfterMs } = this.facts;
     const { title, status } = PROBLEMS[this.code];
     return {
       type: problemType(this.code),
@@ -67,6 +70,7 @@ export class Problem extends Error {
       requestId,
       taskId,
       state,
+      capability,
       retryAfterMs,
       errors,
     };
@@ -75,14 +79,14 @@ export class Problem extends Error {
 
 /** The port's errors as problems. What a store says about itself is not for the public. */
 export function problemOf(error: QueueError): Problem {
-  const { message, pointer, taskId, state, retryAfterMs } = error.data;
+  const { message, pointer, taskId, state, capability, retryAfterMs } = error.data;
   if (error.kind === 'unavailable' || error.kind === 'full') {
     return new Problem(error.code, { headers: { 'retry-after': retryAfterSeconds() } });
   }
   if (error.kind === 'internal') return new Problem('internal');
   const detail = message;
   const errors = pointer === undefined ? undefined : [{ pointer, detail: message ?? error.message }];
-  return new Problem(error.code, { detail, errors, taskId, state, retryAfterMs });
+  return new Problem(error.code, { detail, errors, taskId, state, capability, retryAfterMs });
 }
 
 /** Spread over three seconds, so that clients turned away together do not come back together. */
@@ -102,6 +106,7 @@ const STATUS_OF_KIND: Record<ErrorKind, number> = {
   conflict: 409,
   mismatch: 422,
   limited: 429,
+  unsupported: 501,
   full: 503,
   unavailable: 503,
   internal: 500,

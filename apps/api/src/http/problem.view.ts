@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { TASK_STATES } from '@app/queue';
+import { ALL_CAPABILITIES, TASK_STATES } from '@app/queue';
 
 /** One thing wrong with a request. */
 export class FaultView {
@@ -47,6 +47,13 @@ export class ProblemView {
 
   @ApiPropertyOptional({ description: 'The state that did not allow the request.', enum: TASK_STATES })
   state?: string;
+
+  @ApiPropertyOptional({
+    description: 'What the backend of the queue lacks.',
+    enum: [...ALL_CAPABILITIES],
+    example: 'tenants',
+  })
+  capability?: string;
 
   @ApiPropertyOptional({
     description: 'When it makes sense to try again, in milliseconds.',

@@ -1,4 +1,4 @@
-import type { EnqueueOutcome, NewTask, Producer, QueueError } from '@app/queue';
+import type { Capability, EnqueueOutcome, NewTask, Producer, QueueError } from '@app/queue';
 import { fingerprint, partKey } from '../http/idempotency.js';
 import { Problem, problemOf, PROBLEMS, retryAfterSeconds, type ProblemCode } from '../http/problem.js';
 import { check, invalid } from '../http/validation.js';
@@ -97,9 +97,9 @@ function nothingStored(outcomes: readonly SubmitOutcomeView[]): Problem {
   // Whether a store that did not answer has stored anything is not known.
   const isUnknown = PROBLEMS[code].status === 503;
   const headers: Record<string, string> = isUnknown ? { 'retry-after': retryAfterSeconds() } : {};
-  const { retryAfterMs } = problems[0] ?? {};
+  const { retryAfterMs, capability } = problems[0] ?? {};
   const detail = isUnknown ? undefined : 'Nothing was stored.';
-  return new Problem(code, { detail, errors, retryAfterMs, headers });
+  return new Problem(code, { detail, errors, capability: capability as Capability, retryAfterMs, headers });
 }
 
 function view(items: SubmitOutcomeView[]): TaskBatchView {

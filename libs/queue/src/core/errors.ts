@@ -1,3 +1,4 @@
+import { CAPABILITIES, type Capability } from './capabilities.js';
 import type { TaskId, TaskState } from './task.js';
 
 /**
@@ -9,6 +10,7 @@ import type { TaskId, TaskState } from './task.js';
  * - `conflict`: the thing is not in a state that allows this.
  * - `mismatch`: the same identity was given to something else before.
  * - `limited`: a limit that an operator set is reached; the same request may pass later.
+ * - `unsupported`: the backend of the queue cannot do this; another one might.
  * - `full`: the store takes nothing new until something is removed.
  * - `unavailable`: the store did not answer. Whether the request took effect is unknown; repeat it with the
  *   same identity.
@@ -21,6 +23,7 @@ export type ErrorKind =
   | 'conflict'
   | 'mismatch'
   | 'limited'
+  | 'unsupported'
   | 'full'
   | 'unavailable'
   | 'internal';
@@ -74,6 +77,10 @@ export const ERRORS = {
     message:
       'As many tasks wait as the queue or the tenant may have; the task was not stored. Try again later.',
   },
+  'capability-not-supported': {
+    kind: 'unsupported',
+    message: 'The backend of the queue cannot do this; nothing was changed.',
+  },
   'store-full': { kind: 'full', message: 'The store is full and accepts no new tasks.' },
   'store-unavailable': {
     kind: 'unavailable',
@@ -94,6 +101,8 @@ export interface ErrorData {
   pointer?: string;
   taskId?: TaskId;
   state?: TaskState;
+  /** What the backend lacks. */
+  capability?: Capability;
   /** When it makes sense to try again. */
   retryAfterMs?: number;
   cause?: unknown;
@@ -110,4 +119,13 @@ export class QueueError extends Error {
     super(data.message ?? ERRORS[code].message, { cause: data.cause });
     this.kind = ERRORS[code].kind;
   }
+}
+
+/** The refusal of what a backend lacks. */
+export function notSupported(capability: Capability, pointer?: string): QueueError {
+  return new QueueError('capability-not-supported', {
+    message: `The backend of the queue lacks the capability ${capability}: ${CAPABILITIES[capability]}`,
+    capability,
+    pointer,
+  });
 }

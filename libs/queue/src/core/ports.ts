@@ -1,3 +1,4 @@
+import type { Capability } from './capabilities.js';
 import type { QueueError } from './errors.js';
 import type { QueueSettings, TenantSettings } from './settings.js';
 import type {
@@ -23,6 +24,9 @@ import type { RegisteredWorker, WorkerCommand, WorkerRegistration } from './work
  * Every mutation may be repeated with the same identity (task id, idempotency key, lease token, request id)
  * and then changes nothing and answers the same. All of them reject with a QueueError of kind `unavailable`
  * when the store does not answer in time; then the caller does not know whether it happened, and repeats it.
+ *
+ * A backend may lack some of what is promised here, by name (`capabilities.ts`): it refuses, or rejects, with
+ * `capability-not-supported` what needs it, and ignores nothing silently.
  */
 
 /** A task as submitted. Names and limits: `names.ts` and `limits.ts`. */
@@ -64,7 +68,7 @@ export type EnqueueOutcome =
   | { status: 'accepted'; task: Task }
   /** An earlier submission with the same identity and content stored it. `task` is as it was accepted then. */
   | { status: 'replayed'; task: Task }
-  /** Not stored: `id-conflict`, `idempotency-mismatch`, `task-gone`, `backlog-full` or `queue-draining`. */
+  /** Not stored: `id-conflict`, `idempotency-mismatch`, `task-gone`, `backlog-full`, `queue-draining` or `capability-not-supported`. */
   | { status: 'refused'; error: QueueError };
 
 export interface Producer {
@@ -572,6 +576,8 @@ export interface Maintainer {
 
 /** Everything a backend offers. */
 export interface Queue extends Producer, Consumer, Inspector, Observer, Operator, Maintainer, Registry {
+  /** What the backend of a queue has, known without asking it; without a queue, the one that all others are on. */
+  capabilities(queue?: QueueName): ReadonlySet<Capability>;
   /** Connects and checks that the store is fit for use. @throws QueueError `store-unsuitable` or kind `unavailable` */
   open(): Promise<void>;
   /** Ends waits, lets calls under way finish, and disconnects. */

@@ -1,4 +1,5 @@
 import { monotonicFactory } from 'ulid';
+import { ALL_CAPABILITIES, type Capability } from '../core/capabilities.js';
 import type { Clock } from '../core/clock.js';
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
@@ -96,6 +97,10 @@ export class MemoryQueue implements Queue {
     this.#clock = options.clock ?? { now: () => Date.now() };
     this.#registry = new MemoryRegistry(this.#clock);
     this.#random = options.random ?? Math.random;
+  }
+
+  capabilities(): ReadonlySet<Capability> {
+    return ALL_CAPABILITIES;
   }
 
   async open(): Promise<void> {}

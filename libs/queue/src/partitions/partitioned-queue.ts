@@ -24,6 +24,7 @@ export function partitionQueue(inner: Queue): Queue {
   const maintainer = new PartitionedMaintainer(inner, counts);
 
   return {
+    capabilities: inner.capabilities.bind(inner),
     enqueue: producer.enqueue.bind(producer),
     queueOf: producer.queueOf.bind(producer),
     lease: consumer.lease.bind(consumer),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Cluster } from 'ioredis';
+import { ALL_CAPABILITIES } from '../core/capabilities.js';
 import type { Clock } from '../core/clock.js';
 import { LIMITS } from '../core/limits.js';
 import type { Queue } from '../core/ports.js';
@@ -106,6 +107,7 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
   const maintainer = new RedisMaintainer(client, scripts, keyPrefix);
 
   return {
+    capabilities: () => ALL_CAPABILITIES,
     enqueue: producer.enqueue.bind(producer),
     queueOf: producer.queueOf.bind(producer),
     lease: consumer.lease.bind(consumer),

@@ -1,4 +1,6 @@
+import { ALL_CAPABILITIES, type Capability } from '../core/capabilities.js';
 import { describeActivity } from './conformance/activity.js';
+import { describeCapabilities } from './conformance/capabilities.js';
 import { describeChores } from './conformance/chores.js';
 import { describeData } from './conformance/data.js';
 import { describeEnqueue } from './conformance/enqueue.js';
@@ -14,6 +16,7 @@ import {
   describeRates,
 } from './conformance/limits.js';
 import { describeList } from './conformance/list.js';
+import { defineFor, needs } from './conformance/needs.js';
 import { describeOperate } from './conformance/operate.js';
 import { describeFifo, describeOrdering } from './conformance/ordering.js';
 import { describeOverview } from './conformance/overview.js';
@@ -34,39 +37,51 @@ import { describeWaiting } from './conformance/waiting.js';
 
 export type { QueueUnderTest, Setup } from './conformance/subject.js';
 
-/** Holds a backend to every promise of `core/ports.ts`. Defines Jest blocks; call it from a spec. */
-export function describeQueue(name: string, setup: Setup): void {
+/**
+ * Holds a backend to every promise of `core/ports.ts`, and to what it declares: what needs a capability that it lacks is
+ * skipped, and such a request must be refused. Defines Jest blocks; call it from a spec.
+ */
+export function describeQueue(
+  name: string,
+  setup: Setup,
+  capabilities: ReadonlySet<Capability> = ALL_CAPABILITIES,
+): void {
   describe(name, () => {
-    describe('enqueue', () => describeEnqueue(setup));
-    describe('what goes in comes out', () => describeData(setup));
-    describe('lease', () => describeLease(setup));
-    describe('fairness', () => describeFairness(setup));
-    describe('priorities', () => describePriorities(setup));
-    describe('tenants that come first', () => describeStealing(setup));
-    describe('ordering keys', () => describeOrdering(setup));
-    describe('FIFO', () => describeFifo(setup));
-    describe('settings', () => describeSettings(setup));
-    describe('concurrency', () => describeConcurrency(setup));
-    describe('rate', () => describeRates(setup));
-    describe('backlog', () => describeBacklog(setup));
-    describe('holding back', () => describeHoldingBack(setup));
-    describe('pause', () => describePause(setup));
-    describe('settle', () => describeSettle(setup));
-    describe('failure and retry', () => describeRetries(setup));
-    describe('extend', () => describeExtend(setup));
-    describe('reap', () => describeReap(setup));
-    describe('promote and elections', () => describeChores(setup));
-    describe('retention', () => describeRetention(setup));
-    describe('cancel and retry by an operator', () => describeOperate(setup));
-    describe('update by an operator', () => describeUpdate(setup));
-    describe('removal', () => describePurge(setup));
-    describe('lifecycle', () => describeLifecycle(setup));
-    describe('list', () => describeList(setup));
-    describe('overview and queues', () => describeOverview(setup));
-    describe('tenants', () => describeTenants(setup));
-    describe('registered workers', () => describeRegistry(setup));
-    describe('activity of workers', () => describeActivity(setup));
-    describe('waiting', () => describeWaiting(setup));
-    describe('following', () => describeFollow(setup));
+    const needed = defineFor(capabilities, () => describeOperations(setup));
+    describe('capabilities', () => describeCapabilities(setup, capabilities, needed));
   });
+}
+
+function describeOperations(setup: Setup): void {
+  describe('enqueue', () => describeEnqueue(setup));
+  describe('what goes in comes out', () => describeData(setup));
+  describe('lease', () => describeLease(setup));
+  needs('tenants').describe('fairness', () => describeFairness(setup));
+  needs('priority-policies').describe('priorities', () => describePriorities(setup));
+  needs('stealing').describe('tenants that come first', () => describeStealing(setup));
+  needs('ordering-keys').describe('ordering keys', () => describeOrdering(setup));
+  needs('fifo').describe('FIFO', () => describeFifo(setup));
+  describe('settings', () => describeSettings(setup));
+  needs('concurrency-limits').describe('concurrency', () => describeConcurrency(setup));
+  needs('rate-limits').describe('rate', () => describeRates(setup));
+  needs('backlog-limits').describe('backlog', () => describeBacklog(setup));
+  describe('holding back', () => describeHoldingBack(setup));
+  describe('pause', () => describePause(setup));
+  describe('settle', () => describeSettle(setup));
+  describe('failure and retry', () => describeRetries(setup));
+  describe('extend', () => describeExtend(setup));
+  describe('reap', () => describeReap(setup));
+  describe('promote and elections', () => describeChores(setup));
+  describe('retention', () => describeRetention(setup));
+  describe('cancel and retry by an operator', () => describeOperate(setup));
+  describe('update by an operator', () => describeUpdate(setup));
+  describe('removal', () => describePurge(setup));
+  describe('lifecycle', () => describeLifecycle(setup));
+  describe('list', () => describeList(setup));
+  describe('overview and queues', () => describeOverview(setup));
+  needs('tenants').describe('tenants', () => describeTenants(setup));
+  needs('worker-registry').describe('registered workers', () => describeRegistry(setup));
+  needs('worker-activity').describe('activity of workers', () => describeActivity(setup));
+  describe('waiting', () => describeWaiting(setup));
+  needs('events').describe('following', () => describeFollow(setup));
 }

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../core/limits.js';
 import type { LeaseOutcome, WorkerActivity } from '../../core/ports.js';
+import { needs } from './needs.js';
 import { LEASE_MS, useSubject, WORKER, type Setup } from './subject.js';
 
 export function describeActivity(setup: Setup): void {
@@ -26,7 +27,7 @@ export function describeActivity(setup: Setup): void {
     expect(await leasedIds('nobody')).toEqual([]);
   });
 
-  it('has the tasks that each worker has leased', async () => {
+  needs('tenants').it('has the tasks that each worker has leased', async () => {
     const [a, b, c] = await subject.addOf('t', 3);
     const first = await subject.take(2, { workerId: 'one' });
     const second = await subject.take(1, { workerId: 'two' });
@@ -37,7 +38,7 @@ export function describeActivity(setup: Setup): void {
     expect(activities.map(({ running }) => running)).toEqual([1, 0, 2]);
   });
 
-  it('shows those tasks as lists do, and no more than asked for', async () => {
+  needs('tenants').it('shows those tasks as lists do, and no more than asked for', async () => {
     await subject.addOf('t', 3, { payload: '"p"' });
     await subject.take(3);
     const [task, ...others] = await subject.queue.leased(subject.name, WORKER, 1);
@@ -62,7 +63,7 @@ export function describeActivity(setup: Setup): void {
     expect(await totalsOf()).toEqual({ retried: 1 });
   });
 
-  it('counts what was given back after it had been cancelled', async () => {
+  needs('cancel-running').it('counts what was given back after it had been cancelled', async () => {
     const [released, failed] = [await subject.start(), await subject.start()];
     await subject.queue.cancel([released.id, failed.id]);
     expect((await activityOf()).running).toBe(2);
@@ -100,7 +101,7 @@ export function describeActivity(setup: Setup): void {
     expect(await totalsOf()).toEqual({ released: 1 });
   });
 
-  it('counts nothing twice when a request is repeated', async () => {
+  needs('repeatable-leases').it('counts nothing twice when a request is repeated', async () => {
     await subject.addOne();
     const request = { requestId: 'again' };
     const leased = await subject.takeOne(request);

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
+import { needs } from './needs.js';
 import { keysOf, useSubject, type Setup } from './subject.js';
 
 export function describeChores(setup: Setup): void {
@@ -46,7 +47,7 @@ export function describeChores(setup: Setup): void {
     expect(await promote()).toEqual({ count: 30, more: false });
   });
 
-  it('promote expires waiting tasks whose time to start has passed', async () => {
+  needs('ttl').it('promote expires waiting tasks whose time to start has passed', async () => {
     const { id } = await subject.addOne({ ttlMs: 100 });
     expect(await promote()).toEqual({ count: 0, more: false, nextInMs: 100 });
     subject.clock.advance(99);
@@ -57,7 +58,7 @@ export function describeChores(setup: Setup): void {
     expect(await subject.lease(5)).toEqual({ tasks: [], more: false });
   });
 
-  it('promote expires tasks that became due and too late at once', async () => {
+  needs('ttl').it('promote expires tasks that became due and too late at once', async () => {
     const { id } = await subject.addOne({ delayMs: 10, ttlMs: 10 });
     subject.clock.advance(20);
     await promote();
@@ -65,14 +66,14 @@ export function describeChores(setup: Setup): void {
     expect(await subject.take(5)).toEqual([]);
   });
 
-  it('promote expires from anywhere in a lane, and leaves the others in order', async () => {
+  needs('ttl').it('promote expires from anywhere in a lane, and leaves the others in order', async () => {
     await subject.add({ key: 'a' }, { key: 'b', ttlMs: 5 }, { key: 'c' }, { key: 'd', ttlMs: 5 });
     subject.clock.advance(5);
     expect((await promote()).count).toBe(2);
     expect(keysOf(await subject.take(9))).toEqual(['a', 'c']);
   });
 
-  it('promote expires a bounded number at a time', async () => {
+  needs('ttl').it('promote expires a bounded number at a time', async () => {
     const many = LIMITS.choreTasksMax + 1;
     await subject.add(...Array.from({ length: many }, () => ({ ttlMs: 1 })));
     subject.clock.advance(1);
@@ -80,7 +81,7 @@ export function describeChores(setup: Setup): void {
     expect(await promote()).toEqual({ count: 1, more: false });
   });
 
-  it('promote forgets the time to live of tasks that started or ended', async () => {
+  needs('ttl').it('promote forgets the time to live of tasks that started or ended', async () => {
     await subject.add({ key: 'running', ttlMs: 10 }, { key: 'cancelled', ttlMs: 10 });
     await subject.takeOne();
     await subject.cancel(`${subject.name}~cancelled`);

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../core/limits.js';
 import type { NewTask } from '../../core/ports.js';
 import { newTask } from '../builders.js';
+import { needs } from './needs.js';
 import { only, useSubject, type Setup } from './subject.js';
 
 export function describeData(setup: Setup): void {
@@ -50,89 +51,111 @@ export function describeData(setup: Setup): void {
     ).rejects.toMatchObject({ code: 'invalid-task', data: { pointer: '/payload' } });
   });
 
-  it('takes tags, metadata, key and tenant of the greatest size', async () => {
-    const printable = Array.from({ length: 93 }, (_, i) => String.fromCharCode(33 + i)).join('');
-    const given: Partial<NewTask> = {
-      key: printable + 'x'.repeat(35),
-      tenant: printable + 'y'.repeat(35),
-      tags: Array.from({ length: LIMITS.tagsMax }, (_, i) => `${i}`.padEnd(64, '}')),
-      metadata: Object.fromEntries(
-        Array.from({ length: LIMITS.metadataEntriesMax }, (_, i) => [
-          `${i}`.padEnd(64, '_'),
-          '漢"\u001f\n~ '.padEnd(LIMITS.metadataValueCharsMax, 'ü'),
-        ]),
-      ),
-    };
-    const { key, ...kept } = given;
-    const task = await subject.addOne(given);
-    expect(task).toMatchObject({ ...kept, id: `${subject.name}~${key}` });
-    expect(await subject.get(task.id)).toEqual(task);
-    expect(await subject.takeOne()).toMatchObject({ ...kept, id: task.id });
-    const page = await subject.queue.list({
-      queue: subject.name,
-      order: 'oldest',
-      limit: 10,
-      tenant: given.tenant,
-    });
-    expect(only(page.items)).toMatchObject(kept);
-  });
+  needs('tenants', 'metadata', 'combined-lists').it(
+    'takes tags, metadata, key and tenant of the greatest size',
+    async () => {
+      const printable = Array.from({ length: 93 }, (_, i) => String.fromCharCode(33 + i)).join('');
+      const given: Partial<NewTask> = {
+        key: printable + 'x'.repeat(35),
+        tenant: printable + 'y'.repeat(35),
+        tags: Array.from({ length: LIMITS.tagsMax }, (_, i) => `${i}`.padEnd(64, '}')),
+        metadata: Object.fromEntries(
+          Array.from({ length: LIMITS.metadataEntriesMax }, (_, i) => [
+            `${i}`.padEnd(64, '_'),
+            '漢"\u001f\n~ '.padEnd(LIMITS.metadataValueCharsMax, 'ü'),
+          ]),
+        ),
+      };
+      const { key, ...kept } = given;
+      const task = await subject.addOne(given);
+      expect(task).toMatchObject({ ...kept, id: `${subject.name}~${key}` });
+      expect(await subject.get(task.id)).toEqual(task);
+      expect(await subject.takeOne()).toMatchObject({ ...kept, id: task.id });
+      const page = await subject.queue.list({
+        queue: subject.name,
+        order: 'oldest',
+        limit: 10,
+        tenant: given.tenant,
+      });
+      expect(only(page.items)).toMatchObject(kept);
+    },
+  );
 
   describe('names', () => {
     const harmless = [
       '__proto__', 'constructor', 'toString', '*', '?', '[a-z]*', '{', '}', '{}', '{a}b', ':', 'a:b', '::', '%s', '%1',
       '\\', '"', "'", '$0', '../..', '-', '|', '0', '-1', 'nil', 'pending', '<script>',
     ]; // prettier-ignore
-    it.each(harmless)('%s is a tenant and a task key like any other', async (name) => {
-      const bystander = await subject.addOne({ key: 'bystander', tenant: 'bystander' });
-      const task = await subject.addOne({
-        key: name,
-        tenant: name,
-        tags: [name],
-        idempotency: { key: name, fingerprint: 'f' },
-        orderingKey: name,
-      });
-      await subject.configureTenant(name, { weight: 2 });
-      expect(await subject.get(task.id)).toEqual(task);
-      expect(await subject.tenant(name)).toMatchObject({ tenant: name, settings: { weight: 2 }, backlog: 1 });
-      const page = await subject.queue.list({
-        queue: subject.name,
-        order: 'oldest',
-        limit: 10,
-        tenant: name,
-        tag: name,
-      });
-      expect(page.items.map(({ id }) => id)).toEqual([task.id]);
-      const leased = (await subject.take(2)).find(({ id }) => id === task.id);
-      expect(leased).toMatchObject({ id: task.id, tenant: name });
-      await subject.queue.settle([{ id: task.id, leaseToken: leased?.leaseToken ?? '', action: 'complete' }]);
-      expect(await subject.stateOf(task.id)).toBe('completed');
-      expect(await subject.stateOf(bystander.id)).toBe('running');
-    });
-
-    it.each(['__proto__', 'constructor', 'meta', 'wake', 'default', '.', '..', '-', '0'])(
-      '%s is a queue, a type and a metadata name like any other',
+    needs('tenants', 'ordering-keys', 'idempotency-keys', 'metadata', 'combined-lists').it.each(harmless)(
+      '%s is a tenant and a task key like any other',
       async (name) => {
-        const metadata = Object.fromEntries([[name, 'kept']]);
-        const queue = `${subject.name}.${name}`;
-        const [task] = await subject.add({ queue, type: name, metadata }, { type: name, metadata });
-        const read = await subject.get(task?.id ?? '');
-        expect(Object.entries(read.metadata)).toEqual([[name, 'kept']]);
-        const [overview] = await subject.queue.overview([queue]);
-        expect(Object.entries(overview?.types ?? {})).toEqual([
-          [name, expect.objectContaining({ pending: 1 })],
+        const bystander = await subject.addOne({ key: 'bystander', tenant: 'bystander' });
+        const task = await subject.addOne({
+          key: name,
+          tenant: name,
+          tags: [name],
+          idempotency: { key: name, fingerprint: 'f' },
+          orderingKey: name,
+        });
+        await subject.configureTenant(name, { weight: 2 });
+        expect(await subject.get(task.id)).toEqual(task);
+        expect(await subject.tenant(name)).toMatchObject({
+          tenant: name,
+          settings: { weight: 2 },
+          backlog: 1,
+        });
+        const page = await subject.queue.list({
+          queue: subject.name,
+          order: 'oldest',
+          limit: 10,
+          tenant: name,
+          tag: name,
+        });
+        expect(page.items.map(({ id }) => id)).toEqual([task.id]);
+        const leased = (await subject.take(2)).find(({ id }) => id === task.id);
+        expect(leased).toMatchObject({ id: task.id, tenant: name });
+        await subject.queue.settle([
+          { id: task.id, leaseToken: leased?.leaseToken ?? '', action: 'complete' },
         ]);
-        expect(await subject.take(1, { queue })).toHaveLength(1);
-        expect(({} as Record<string, unknown>)['kept']).toBeUndefined();
+        expect(await subject.stateOf(task.id)).toBe('completed');
+        expect(await subject.stateOf(bystander.id)).toBe('running');
       },
     );
 
-    it.each(['__proto__', 'constructor'])('%s is a queue and a route by itself', async (name) => {
-      const [outcome] = await subject.queue.enqueue([newTask({ queue: name })]);
-      expect(outcome).toMatchObject({ status: 'accepted', task: { queue: name } });
-      await subject.queue.announceTypes(Object.fromEntries([[name, subject.name]]));
-      const [routed] = await subject.queue.enqueue([newTask({ type: name })]);
-      expect(routed).toMatchObject({ task: { queue: subject.name } });
+    needs('metadata', 'statistics').it.each([
+      '__proto__',
+      'constructor',
+      'meta',
+      'wake',
+      'default',
+      '.',
+      '..',
+      '-',
+      '0',
+    ])('%s is a queue, a type and a metadata name like any other', async (name) => {
+      const metadata = Object.fromEntries([[name, 'kept']]);
+      const queue = `${subject.name}.${name}`;
+      const [task] = await subject.add({ queue, type: name, metadata }, { type: name, metadata });
+      const read = await subject.get(task?.id ?? '');
+      expect(Object.entries(read.metadata)).toEqual([[name, 'kept']]);
+      const [overview] = await subject.queue.overview([queue]);
+      expect(Object.entries(overview?.types ?? {})).toEqual([
+        [name, expect.objectContaining({ pending: 1 })],
+      ]);
+      expect(await subject.take(1, { queue })).toHaveLength(1);
+      expect(({} as Record<string, unknown>)['kept']).toBeUndefined();
     });
+
+    needs('type-routes').it.each(['__proto__', 'constructor'])(
+      '%s is a queue and a route by itself',
+      async (name) => {
+        const [outcome] = await subject.queue.enqueue([newTask({ queue: name })]);
+        expect(outcome).toMatchObject({ status: 'accepted', task: { queue: name } });
+        await subject.queue.announceTypes(Object.fromEntries([[name, subject.name]]));
+        const [routed] = await subject.queue.enqueue([newTask({ type: name })]);
+        expect(routed).toMatchObject({ task: { queue: subject.name } });
+      },
+    );
 
     it('an inherited property of objects is not a route', async () => {
       const [outcome] = await subject.queue.enqueue([
@@ -176,40 +199,46 @@ export function describeData(setup: Setup): void {
       });
     });
 
-    it.each(['a b', '*', 'a{b}', 'a~b', ''])('"%s" is no queue for any operation', async (name) => {
-      const { queue } = subject;
-      const invalid = { kind: 'invalid' };
-      await expect(subject.take(1, { queue: name })).rejects.toMatchObject(invalid);
-      await expect(queue.list({ queue: name, order: 'oldest', limit: 1 })).rejects.toMatchObject(invalid);
-      await expect(queue.overview([name])).rejects.toMatchObject(invalid);
-      await expect(queue.settings(name)).rejects.toMatchObject(invalid);
-      await expect(queue.tenants(name, 1)).rejects.toMatchObject(invalid);
-      await expect(queue.tenant(name, 'a')).rejects.toMatchObject(invalid);
-      await expect(queue.configure(name, {})).rejects.toMatchObject(invalid);
-      await expect(queue.configureTenant(name, 'a', {})).rejects.toMatchObject(invalid);
-      await expect(queue.pause(name)).rejects.toMatchObject(invalid);
-      await expect(queue.resume(name)).rejects.toMatchObject(invalid);
-      await expect(queue.drain(name)).rejects.toMatchObject(invalid);
-      await expect(queue.purge({ queue: name, state: 'waiting' })).rejects.toMatchObject(invalid);
-      await expect(queue.deleteQueue(name)).rejects.toMatchObject(invalid);
-      await expect(queue.promote(name)).rejects.toMatchObject(invalid);
-      await expect(queue.reap(name)).rejects.toMatchObject(invalid);
-      await expect(queue.prune(name)).rejects.toMatchObject(invalid);
-      await expect(queue.waitForWork([name], 1)).rejects.toMatchObject(invalid);
-    });
+    needs('tenants', 'drain', 'combined-lists').it.each(['a b', '*', 'a{b}', 'a~b', ''])(
+      '"%s" is no queue for any operation',
+      async (name) => {
+        const { queue } = subject;
+        const invalid = { kind: 'invalid' };
+        await expect(subject.take(1, { queue: name })).rejects.toMatchObject(invalid);
+        await expect(queue.list({ queue: name, order: 'oldest', limit: 1 })).rejects.toMatchObject(invalid);
+        await expect(queue.overview([name])).rejects.toMatchObject(invalid);
+        await expect(queue.settings(name)).rejects.toMatchObject(invalid);
+        await expect(queue.tenants(name, 1)).rejects.toMatchObject(invalid);
+        await expect(queue.tenant(name, 'a')).rejects.toMatchObject(invalid);
+        await expect(queue.configure(name, {})).rejects.toMatchObject(invalid);
+        await expect(queue.configureTenant(name, 'a', {})).rejects.toMatchObject(invalid);
+        await expect(queue.pause(name)).rejects.toMatchObject(invalid);
+        await expect(queue.resume(name)).rejects.toMatchObject(invalid);
+        await expect(queue.drain(name)).rejects.toMatchObject(invalid);
+        await expect(queue.purge({ queue: name, state: 'waiting' })).rejects.toMatchObject(invalid);
+        await expect(queue.deleteQueue(name)).rejects.toMatchObject(invalid);
+        await expect(queue.promote(name)).rejects.toMatchObject(invalid);
+        await expect(queue.reap(name)).rejects.toMatchObject(invalid);
+        await expect(queue.prune(name)).rejects.toMatchObject(invalid);
+        await expect(queue.waitForWork([name], 1)).rejects.toMatchObject(invalid);
+      },
+    );
 
-    it.each(['', 'a b', '~', 'ü', 'x'.repeat(129)])('"%s" is no tenant for any operation', async (tenant) => {
-      const { queue, name } = subject;
-      const invalid = { kind: 'invalid' };
-      await expect(subject.take(1, { tenants: [tenant] })).rejects.toMatchObject(invalid);
-      await expect(subject.take(1, { steal: [tenant] })).rejects.toMatchObject(invalid);
-      await expect(queue.tenant(name, tenant)).rejects.toMatchObject(invalid);
-      await expect(queue.configureTenant(name, tenant, {})).rejects.toMatchObject(invalid);
-      await expect(queue.pause(name, tenant)).rejects.toMatchObject(invalid);
-      await expect(queue.resume(name, tenant)).rejects.toMatchObject(invalid);
-      await expect(queue.purge({ queue: name, state: 'pending', tenant })).rejects.toMatchObject(invalid);
-      await expect(queue.waitForWork([name], 1, undefined, [tenant])).rejects.toMatchObject(invalid);
-    });
+    needs('tenants', 'stealing').it.each(['', 'a b', '~', 'ü', 'x'.repeat(129)])(
+      '"%s" is no tenant for any operation',
+      async (tenant) => {
+        const { queue, name } = subject;
+        const invalid = { kind: 'invalid' };
+        await expect(subject.take(1, { tenants: [tenant] })).rejects.toMatchObject(invalid);
+        await expect(subject.take(1, { steal: [tenant] })).rejects.toMatchObject(invalid);
+        await expect(queue.tenant(name, tenant)).rejects.toMatchObject(invalid);
+        await expect(queue.configureTenant(name, tenant, {})).rejects.toMatchObject(invalid);
+        await expect(queue.pause(name, tenant)).rejects.toMatchObject(invalid);
+        await expect(queue.resume(name, tenant)).rejects.toMatchObject(invalid);
+        await expect(queue.purge({ queue: name, state: 'pending', tenant })).rejects.toMatchObject(invalid);
+        await expect(queue.waitForWork([name], 1, undefined, [tenant])).rejects.toMatchObject(invalid);
+      },
+    );
 
     it.each(['', 'nonsense', '~', 'a~', '~b', 'a~b~c', 'a b~c', 'a~b c', 'a~ü'])(
       '"%s" is no task id for any operation',

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
+import { needs } from './needs.js';
 import { LEASE_MS, only, refusalOf, useSubject, type Setup } from './subject.js';
 
 export function describeExtend(setup: Setup): void {
@@ -65,7 +66,7 @@ export function describeExtend(setup: Setup): void {
     expect(await subject.everythingOf(leased.id)).toEqual(before);
   });
 
-  it('says who should stop', async () => {
+  needs('cancel-running').it('says who should stop', async () => {
     const leased = await subject.start();
     await subject.cancel(leased.id);
     expect(await subject.queue.extend([leased], LEASE_MS)).toMatchObject([

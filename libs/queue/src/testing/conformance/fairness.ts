@@ -1,5 +1,6 @@
 import type { LeasedTask } from '../../core/ports.js';
 import { LIMITS } from '../../core/limits.js';
+import { needs } from './needs.js';
 import { keysOf, useSubject, type Setup } from './subject.js';
 
 export function describeFairness(setup: Setup): void {
@@ -106,15 +107,18 @@ export function describeFairness(setup: Setup): void {
     expect(keysOf(await takeSingly(3))).toEqual(['b1', 'again', 'b2']);
   });
 
-  it.each(['promote', 'lease'] as const)('lets nobody gain by what a %s finds expired', async (when) => {
-    await subject.add({ tenant: 'a' }, { tenant: 'a', ttlMs: 10 });
-    await takeSingly(1);
-    subject.clock.advance(10);
-    if (when === 'promote') await subject.queue.promote(subject.name);
-    else expect(await subject.take(1)).toEqual([]);
-    await subject.add({ tenant: 'a', key: 'again' }, { tenant: 'b', key: 'b1' });
-    expect(keysOf(await takeSingly(2))).toEqual(['b1', 'again']);
-  });
+  needs('ttl').it.each(['promote', 'lease'] as const)(
+    'lets nobody gain by what a %s finds expired',
+    async (when) => {
+      await subject.add({ tenant: 'a' }, { tenant: 'a', ttlMs: 10 });
+      await takeSingly(1);
+      subject.clock.advance(10);
+      if (when === 'promote') await subject.queue.promote(subject.name);
+      else expect(await subject.take(1)).toEqual([]);
+      await subject.add({ tenant: 'a', key: 'again' }, { tenant: 'b', key: 'b1' });
+      expect(keysOf(await takeSingly(2))).toEqual(['b1', 'again']);
+    },
+  );
 
   it('owes a latecomer nothing for what a tenant took while it was alone', async () => {
     await addMany('a', 500);

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../core/limits.js';
 import type { EventPosition, EventSelection, Following, QueueEvent } from '../../core/ports.js';
 import { uniqueQueue } from '../builders.js';
+import { needs } from './needs.js';
 import { keyOf, LEASE_MS, type Setup, type Subject, useSubject } from './subject.js';
 
 /** What one who follows was told. */
@@ -63,7 +64,7 @@ export function describeFollow(setup: Setup): void {
   describe('a queue', () => {
     it('tells every state that its tasks enter, in order', async () => {
       const told = await followQueue();
-      await subject.add({ key: 'a', type: 't.one', tenant: 'acme' }, { key: 'b', delayMs: 5 });
+      await subject.add({ key: 'a', type: 't.one' }, { key: 'b', delayMs: 5 });
       await subject.complete(await subject.takeOne());
       subject.clock.advance(5);
       await subject.fail(await subject.takeOne(), { retryInMs: 5 });
@@ -82,7 +83,7 @@ export function describeFollow(setup: Setup): void {
         queue: subject.name,
         taskId: subject.id('a'),
         type: 't.one',
-        tenant: 'acme',
+        tenant: 'default',
       });
       expect(told.events.every(({ at }) => at > 0)).toBe(true);
       expect(told.gaps).toBe(0);
@@ -113,16 +114,6 @@ export function describeFollow(setup: Setup): void {
         ['pending 0', 'running 1', 'pending 1'],
       ],
       [
-        'an expiry, and a retry by an operator',
-        async (s) => {
-          await s.addOne({ key: 'k', ttlMs: 5 });
-          s.clock.advance(5);
-          await s.queue.promote(s.name);
-          await s.retry(s.id('k'));
-        },
-        ['pending 0', 'expired 0', 'pending 0'],
-      ],
-      [
         'a purge',
         async (s) => {
           await s.addOne({ key: 'k' });
@@ -139,13 +130,22 @@ export function describeFollow(setup: Setup): void {
         },
         ['pending 0', 'cancelled 0'],
       ],
-    ])('tells of %s', async (_, happen, states) => {
+    ])('tells of %s', (_, happen, states) => tells(() => happen(subject), states));
+    needs('ttl').it('tells of an expiry, and of a retry by an operator', () =>
+      tells(async () => {
+        await subject.addOne({ key: 'k', ttlMs: 5 });
+        subject.clock.advance(5);
+        await subject.queue.promote(subject.name);
+        await subject.retry(subject.id('k'));
+      }, ['pending 0', 'expired 0', 'pending 0']),
+    );
+    const tells = async (happen: () => Promise<unknown>, states: readonly string[]) => {
       const told = await followQueue();
-      await happen(subject);
+      await happen();
       expect(await told.until(states.length)).toEqual(states.map((state) => `k ${state}`));
-    });
+    };
 
-    it('tells of what is in each list of the filter', async () => {
+    needs('tenants').it('tells of what is in each list of the filter', async () => {
       const all = await followQueue();
       const ended = await followQueue({ states: ['completed', 'failed'] });
       const acme = await followQueue({ tenants: ['acme', 'globex'], types: ['b'] });
@@ -172,7 +172,7 @@ export function describeFollow(setup: Setup): void {
       expect(stopped.events).toEqual([]);
     });
 
-    it('tells a thousand tasks of one call, with type and tenant of each', async () => {
+    needs('tenants').it('tells a thousand tasks of one call, with type and tenant of each', async () => {
       const told = await followQueue();
       const tasks = Array.from({ length: 1_000 }, (_, i) => ({
         key: `k${i}`,
@@ -186,7 +186,7 @@ export function describeFollow(setup: Setup): void {
       ).toEqual(tasks);
     });
 
-    it('goes on after a position, missing nothing', async () => {
+    needs('tenants').it('goes on after a position, missing nothing', async () => {
       const first = await followQueue();
       await subject.add({ key: 'a' });
       await first.until(1);

@@ -1,10 +1,11 @@
 import { LIMITS } from '../../core/limits.js';
+import { needs } from './needs.js';
 import { keysOf, LEASE_MS, only, useSubject, WORKER, type Setup } from './subject.js';
 
 export function describeLease(setup: Setup): void {
   const subject = useSubject(setup);
 
-  it('gives a task with the right to settle it', async () => {
+  needs('tenants', 'timeouts', 'metadata').it('gives a task with the right to settle it', async () => {
     const task = await subject.addOne({ tenant: 'a', tags: ['t'], metadata: { m: '1' }, timeoutMs: 5 });
     subject.clock.advance(3);
     const lease = await subject.lease(5);
@@ -112,7 +113,7 @@ export function describeLease(setup: Setup): void {
       expect(keysOf(await subject.take(9))).toEqual(['late', '3', '2', '1']);
     });
 
-    it('puts priority above tenants', async () => {
+    needs('tenants').it('puts priority above tenants', async () => {
       await subject.add(
         { key: 'a1', tenant: 'a' },
         { key: 'b1', tenant: 'b', priority: 4 },
@@ -176,7 +177,7 @@ export function describeLease(setup: Setup): void {
     });
   });
 
-  describe('time to live', () => {
+  needs('ttl').describe('time to live', () => {
     it('lets a task start until it has passed', async () => {
       await subject.addOne({ key: 'a', ttlMs: 100 });
       subject.clock.advance(99);
@@ -218,7 +219,7 @@ export function describeLease(setup: Setup): void {
   });
 
   describe('repeated requests', () => {
-    it('return what the first one took, without taking more', async () => {
+    needs('repeatable-leases').it('return what the first one took, without taking more', async () => {
       await subject.add({}, {}, {});
       const first = await subject.lease(2, { requestId: 'r1' });
       subject.clock.advance(LEASE_MS - 1);
@@ -227,17 +228,20 @@ export function describeLease(setup: Setup): void {
       expect(overview?.states).toMatchObject({ running: 2, pending: 1 });
     });
 
-    it('return it also when they ask for nothing, and then never take anything', async () => {
-      await subject.add({}, {}, {});
-      expect(await subject.take(0, { requestId: 'r1' })).toEqual([]);
-      const taken = await subject.take(2, { requestId: 'r1' });
-      expect(keysOf(await subject.take(0, { requestId: 'r1' })).sort()).toEqual(keysOf(taken).sort());
-      expect(await subject.take(0, { requestId: 'r2' })).toEqual([]);
-      const [overview] = await subject.queue.overview([subject.name]);
-      expect(overview?.states).toMatchObject({ running: 2, pending: 1 });
-    });
+    needs('repeatable-leases').it(
+      'return it also when they ask for nothing, and then never take anything',
+      async () => {
+        await subject.add({}, {}, {});
+        expect(await subject.take(0, { requestId: 'r1' })).toEqual([]);
+        const taken = await subject.take(2, { requestId: 'r1' });
+        expect(keysOf(await subject.take(0, { requestId: 'r1' })).sort()).toEqual(keysOf(taken).sort());
+        expect(await subject.take(0, { requestId: 'r2' })).toEqual([]);
+        const [overview] = await subject.queue.overview([subject.name]);
+        expect(overview?.states).toMatchObject({ running: 2, pending: 1 });
+      },
+    );
 
-    it('return only what is still held', async () => {
+    needs('repeatable-leases').it('return only what is still held', async () => {
       await subject.add({}, {}, {});
       const [done, kept, extended] = await subject.take(3, { requestId: 'r1' });
       if (!done || !kept || !extended) throw new Error('expected three');
@@ -257,7 +261,7 @@ export function describeLease(setup: Setup): void {
       expect(await subject.take(1, { requestId: 'r1' })).toEqual([]);
     });
 
-    it('do not return again what the worker released, nor take it', async () => {
+    needs('repeatable-leases').it('do not return again what the worker released, nor take it', async () => {
       const leased = await subject.start({}, { requestId: 'r1' });
       await subject.release(leased);
       expect(await subject.take(1, { requestId: 'r1' })).toEqual([]);
@@ -288,7 +292,7 @@ export function describeLease(setup: Setup): void {
       expect(keysOf(await subject.take(1, { requestId: 'r1' }))).toEqual(['b']);
     });
 
-    it('work for the lease that comes with a settlement', async () => {
+    needs('repeatable-leases').it('work for the lease that comes with a settlement', async () => {
       await subject.add({}, {}, {});
       const leased = await subject.takeOne();
       const settlement = { id: leased.id, leaseToken: leased.leaseToken, action: 'complete' } as const;
@@ -307,7 +311,7 @@ export function describeLease(setup: Setup): void {
     expect(second.leaseToken).not.toBe(first.leaseToken);
   });
 
-  it('hands over the errors of earlier attempts, oldest first', async () => {
+  needs('error-history').it('hands over the errors of earlier attempts, oldest first', async () => {
     const first = await subject.start();
     await subject.fail(first, { error: { message: 'one', code: 'c1', details: { a: [] } }, retryInMs: 0 });
     const second = await subject.takeOne();

@@ -1,5 +1,6 @@
 import { canMove } from '../../core/lifecycle.js';
 import { TASK_STATES, type TaskId, type TaskState } from '../../core/task.js';
+import { needs } from './needs.js';
 import { LEASE_MS, useSubject, WORKER, type Setup } from './subject.js';
 
 /** What can be tried on a task, and where it leads from each state; absent: nowhere. */
@@ -20,14 +21,22 @@ const OUTCOMES: Record<string, Partial<Record<TaskState, TaskState>>> = {
   'pruning': {},
 }; // prettier-ignore
 
+/** A task that something is tried on, with the latest token it had, and as it was submitted. */
+interface Tried {
+  id: TaskId;
+  leaseToken: string;
+  given: object;
+}
+
 export function describeLifecycle(setup: Setup): void {
   const subject = useSubject(setup);
   const requestId = 'request-1';
-  const submission = { key: 'k', ttlMs: 1_000, delayMs: 100 };
+  const submission = { key: 'k', delayMs: 100 };
+  const mortal = { ...submission, ttlMs: 1_000 };
 
-  /** A task in a state, with the latest token it had. */
-  async function bringInto(state: TaskState): Promise<{ id: TaskId; leaseToken: string }> {
-    const { id } = await subject.addOne(submission);
+  /** A task in a state. */
+  async function bringInto(state: TaskState, given: object = submission): Promise<Tried> {
+    const { id } = await subject.addOne(given);
     let leaseToken = 'never-leased';
     if (state === 'expired') {
       subject.clock.advance(5_000);
@@ -45,17 +54,17 @@ export function describeLifecycle(setup: Setup): void {
       }
     }
     expect(await subject.stateOf(id)).toBe(state);
-    return { id, leaseToken };
+    return { id, leaseToken, given };
   }
 
-  const attempts: Record<string, (task: { id: TaskId; leaseToken: string }) => Promise<unknown>> = {
+  const attempts: Record<string, (task: Tried) => Promise<unknown>> = {
     leasing: () => subject.take(9, { workerId: 'worker-2' }),
-    completing: (task) => subject.settle({ ...task, action: 'complete' }),
-    'failing with a retry': (task) =>
-      subject.settle({ ...task, action: 'fail', error: { message: 'm' }, retryInMs: 100 }),
-    'failing for good': (task) =>
-      subject.settle({ ...task, action: 'fail', error: { message: 'm' }, retryable: false }),
-    releasing: (task) => subject.settle({ ...task, action: 'release' }),
+    completing: ({ id, leaseToken }) => subject.settle({ id, leaseToken, action: 'complete' }),
+    'failing with a retry': ({ id, leaseToken }) =>
+      subject.settle({ id, leaseToken, action: 'fail', error: { message: 'm' }, retryInMs: 100 }),
+    'failing for good': ({ id, leaseToken }) =>
+      subject.settle({ id, leaseToken, action: 'fail', error: { message: 'm' }, retryable: false }),
+    releasing: ({ id, leaseToken }) => subject.settle({ id, leaseToken, action: 'release' }),
     extending: (task) => subject.queue.extend([task], LEASE_MS),
     cancelling: ({ id }) => subject.cancel(id),
     retrying: ({ id }) => subject.retry(id),
@@ -68,8 +77,8 @@ export function describeLifecycle(setup: Setup): void {
       subject.clock.advance(5_000);
       return subject.queue.promote(subject.name);
     },
-    'submitting again': () =>
-      subject.queue.enqueue([{ type: 'test.task', payload: '{"n":1}', queue: subject.name, ...submission }]),
+    'submitting again': ({ given }) =>
+      subject.queue.enqueue([{ type: 'test.task', payload: '{"n":1}', queue: subject.name, ...given }]),
     'leasing again with the same request': async () => {
       // A repeat takes nothing new: only where it is one. Elsewhere it is an ordinary request for nothing.
       await subject.queue.lease({
@@ -87,15 +96,34 @@ export function describeLifecycle(setup: Setup): void {
     expect(Object.keys(attempts).sort()).toEqual(Object.keys(OUTCOMES).sort());
   });
 
-  describe.each(Object.keys(OUTCOMES))('%s', (operation) => {
-    it.each(TASK_STATES)('a %s task', async (state) => {
-      const task = await bringInto(state);
-      await attempts[operation]?.(task);
-      const to = await subject.stateOf(task.id);
-      expect(to).toBe(OUTCOMES[operation]?.[state] ?? state);
-      if (to !== state) expect(canMove(state, to)).toBe(true);
-    });
+  const operations = Object.keys(OUTCOMES).filter((operation) => operation !== 'waiting too long');
+  const states = TASK_STATES.filter((state) => state !== 'expired');
+  const cases = operations.flatMap((operation) => states.map((state) => ({ operation, state })));
+  const asksToStop = ({ operation, state }: (typeof cases)[number]) =>
+    operation === 'cancelling' && state === 'running';
+
+  it.each(cases.filter((each) => !asksToStop(each)))('$operation a $state task', async (each) => {
+    await tryOn(await bringInto(each.state), each.state, each.operation);
   });
+
+  needs('cancel-running').it('cancelling a task that runs', async () => {
+    await tryOn(await bringInto('running'), 'running', 'cancelling');
+  });
+
+  needs('ttl').it.each(operations)('an expired task is left alone or retried by %s', async (operation) => {
+    await tryOn(await bringInto('expired', mortal), 'expired', operation);
+  });
+
+  needs('ttl').it.each(TASK_STATES)('waiting too long as a %s task', async (state) => {
+    await tryOn(await bringInto(state, mortal), state, 'waiting too long');
+  });
+
+  async function tryOn(task: Tried, state: TaskState, operation: string) {
+    await attempts[operation]?.(task);
+    const to = await subject.stateOf(task.id);
+    expect(to).toBe(OUTCOMES[operation]?.[state] ?? state);
+    if (to !== state) expect(canMove(state, to)).toBe(true);
+  }
 
   it('visits every state on the way of one task through all its troubles', async () => {
     const { id } = await subject.addOne({ delayMs: 10 });

@@ -2,6 +2,7 @@ import { LIMITS } from '../../core/limits.js';
 import type { EnqueueOutcome, LeasedTask, NewTask } from '../../core/ports.js';
 import type { QueueSettings } from '../../core/settings.js';
 import { newTask } from '../builders.js';
+import { needs } from './needs.js';
 import { keysOf, LEASE_MS, only, SHORT_MS, useSubject, WORKER, type Setup, type Subject } from './subject.js';
 
 /** What makes a running task stop, and what becomes of it. */
@@ -39,13 +40,13 @@ export function describeConcurrency(setup: Setup): void {
   describe('of a queue', () => {
     const start = async (concurrency: number, tasks: number) => {
       await subject.configure({ concurrency });
-      await subject.addOf('a', tasks);
+      await subject.addMany('a', tasks);
       return subject.take(tasks);
     };
 
     it('starts no more tasks than may run at once', async () => {
       await subject.configure({ concurrency: 3 });
-      await subject.addOf('a', 5);
+      await subject.addMany('a', 5);
       expect(keysOf(await subject.take(2))).toEqual(['a1', 'a2']);
       const lease = await subject.lease(5);
       expect(keysOf(lease.tasks)).toEqual(['a3']);
@@ -55,7 +56,7 @@ export function describeConcurrency(setup: Setup): void {
       expect(await subject.lease(0)).toEqual({ tasks: [], more: false });
     });
 
-    it('is never passed by several workers, and used up while tasks wait', async () => {
+    needs('tenants').it('is never passed by several workers, and used up while tasks wait', async () => {
       await subject.configure({ concurrency: 4 });
       for (const tenant of ['a', 'b', 'c']) await subject.addOf(tenant, 20);
       const { most, started } = await runAll(subject, ({ tenant }) => tenant);
@@ -65,7 +66,7 @@ export function describeConcurrency(setup: Setup): void {
 
     it('is not passed by leases at the same time', async () => {
       await subject.configure({ concurrency: 3 });
-      await subject.addOf('a', 20);
+      await subject.addMany('a', 20);
       const another = await subject.another();
       const request = { queue: subject.name, leaseMs: LEASE_MS, max: 2 };
       const leases = await Promise.all(
@@ -99,15 +100,15 @@ export function describeConcurrency(setup: Setup): void {
       expect(lease?.more).toBe(false);
     });
 
-    it('counts tasks of every tenant and priority', async () => {
+    needs('tenants').it('counts tasks of every tenant and priority', async () => {
       await subject.configure({ concurrency: 2 });
       await subject.add({ tenant: 'a', priority: 1 }, { tenant: 'b', priority: 6 }, { tenant: 'c' });
       expect(await subject.take(3)).toHaveLength(2);
     });
 
-    it('is no bound for a repeated request', async () => {
+    needs('repeatable-leases').it('is no bound for a repeated request', async () => {
       await subject.configure({ concurrency: 2 });
-      await subject.addOf('a', 4);
+      await subject.addMany('a', 4);
       const first = await subject.lease(4, { requestId: 'r1' });
       expect(first.tasks).toHaveLength(2);
       expect(await subject.lease(4, { requestId: 'r1' })).toEqual(first);
@@ -137,7 +138,7 @@ export function describeConcurrency(setup: Setup): void {
     });
   });
 
-  describe('of a tenant', () => {
+  needs('tenants').describe('of a tenant', () => {
     it('starts no more of its tasks than may run at once, and those of others', async () => {
       await subject.configureTenant('a', { concurrency: 2 });
       await subject.addOf('a', 4);
@@ -264,7 +265,7 @@ export function describeRates(setup: Setup): void {
   describe('of a queue', () => {
     it('starts a burst, and then one at a time, evenly', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 6);
+      await subject.addMany('a', 6);
       expect(await subject.keys(9)).toEqual(['a1', 'a2', 'a3']);
       subject.clock.advance(99);
       expect(await subject.keys(9)).toEqual([]);
@@ -276,7 +277,7 @@ export function describeRates(setup: Setup): void {
 
     it('says when the next one may start, and that none may now', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 5);
+      await subject.addMany('a', 5);
       expect(await subject.lease(3)).toMatchObject({ more: false, nextDueInMs: 100 });
       subject.clock.advance(30);
       expect(await subject.lease(3)).toEqual({ tasks: [], more: false, nextDueInMs: 70 });
@@ -287,13 +288,13 @@ export function describeRates(setup: Setup): void {
 
     it('says nothing of when where nothing waits', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 3);
+      await subject.addMany('a', 3);
       expect((await subject.lease(3)).nextDueInMs).toBeUndefined();
     });
 
     it('says the nearer of that and of when a task is due', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 5);
+      await subject.addMany('a', 5);
       await subject.addOne({ delayMs: 60 });
       expect((await subject.lease(3)).nextDueInMs).toBe(60);
       await subject.cancel((await subject.addOne({ delayMs: 50 })).id);
@@ -303,7 +304,7 @@ export function describeRates(setup: Setup): void {
 
     it('rounds up to whole milliseconds', async () => {
       await subject.configure({ rate: { limit: 3, perMs: 1_000, burst: 1 } });
-      await subject.addOf('a', 3);
+      await subject.addMany('a', 3);
       expect(await subject.lease(3)).toMatchObject({ tasks: [{}], nextDueInMs: 334 });
       subject.clock.advance(333);
       expect(await subject.keys(3)).toEqual([]);
@@ -313,7 +314,7 @@ export function describeRates(setup: Setup): void {
 
     it('saves no more than a burst in a long pause', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 10);
+      await subject.addMany('a', 10);
       await subject.take(1);
       subject.clock.advance(3_600_000);
       expect(await subject.take(10)).toHaveLength(3);
@@ -332,7 +333,7 @@ export function describeRates(setup: Setup): void {
 
     it.each([1, 2, 3, 7])('lets the same start %d at a time', async (max) => {
       await subject.configure({ rate });
-      await subject.addOf('a', 20);
+      await subject.addMany('a', 20);
       const starts: number[] = [];
       for (let passed = 0; passed < 600; passed += 50) {
         let tasks = 0;
@@ -343,26 +344,29 @@ export function describeRates(setup: Setup): void {
       expect(starts).toEqual([3, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]);
     });
 
-    it('charges nothing for a repeated request, nor for one that takes nothing', async () => {
-      await subject.configure({ rate });
-      await subject.lease(5);
-      await subject.addOf('a', 5);
-      const first = await subject.lease(2, { requestId: 'r1' });
-      expect(await subject.lease(2, { requestId: 'r1' })).toEqual(first);
-      expect(await subject.take(5)).toHaveLength(1);
-    });
+    needs('repeatable-leases').it(
+      'charges nothing for a repeated request, nor for one that takes nothing',
+      async () => {
+        await subject.configure({ rate });
+        await subject.lease(5);
+        await subject.addMany('a', 5);
+        const first = await subject.lease(2, { requestId: 'r1' });
+        expect(await subject.lease(2, { requestId: 'r1' })).toEqual(first);
+        expect(await subject.take(5)).toHaveLength(1);
+      },
+    );
 
-    it('charges nothing for tasks that are found expired', async () => {
+    needs('ttl').it('charges nothing for tasks that are found expired', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 3, { ttlMs: 1 });
-      await subject.addOf('b', 3);
+      await subject.addMany('a', 3, { ttlMs: 1 });
+      await subject.addMany('b', 3);
       subject.clock.advance(1);
       expect(await subject.keys(9)).toEqual(['b1', 'b2', 'b3']);
     });
 
     it('gives nothing back for tasks that end or return', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 5);
+      await subject.addMany('a', 5);
       const [one, two] = await subject.take(3);
       await subject.complete(one as LeasedTask);
       await subject.release(two as LeasedTask);
@@ -371,7 +375,7 @@ export function describeRates(setup: Setup): void {
 
     it('tells somebody else when the next one may start', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 5);
+      await subject.addMany('a', 5);
       await subject.silence();
       const waiting = subject.wait();
       await subject.take(3);
@@ -379,9 +383,9 @@ export function describeRates(setup: Setup): void {
       expect((await subject.lease(5)).nextDueInMs).toBe(100);
     });
 
-    it('is the lesser bound beside a concurrency, or the greater', async () => {
+    needs('concurrency-limits').it('is the lesser bound beside a concurrency, or the greater', async () => {
       await subject.configure({ rate, concurrency: 4 });
-      await subject.addOf('a', 9);
+      await subject.addMany('a', 9);
       expect(await subject.take(9)).toHaveLength(3);
       subject.clock.advance(300);
       expect(await subject.lease(9)).toMatchObject({ tasks: [{}], more: false });
@@ -390,7 +394,7 @@ export function describeRates(setup: Setup): void {
 
     it('can be changed and taken away', async () => {
       await subject.configure({ rate });
-      await subject.addOf('a', 9);
+      await subject.addMany('a', 9);
       await subject.take(3);
       await subject.configure({ rate: { ...rate, burst: 5 } });
       expect(await subject.take(9)).toHaveLength(2);
@@ -402,7 +406,7 @@ export function describeRates(setup: Setup): void {
     });
   });
 
-  describe('of a tenant', () => {
+  needs('tenants').describe('of a tenant', () => {
     it('starts a burst, and then one at a time, while others go on', async () => {
       await subject.configureTenant('a', { rate });
       await subject.addOf('a', 6);
@@ -474,7 +478,7 @@ export function describeRates(setup: Setup): void {
       expect(await subject.lease(5)).toEqual({ tasks: [], more: false, nextDueInMs: 100 });
     });
 
-    it('holds together with a concurrency', async () => {
+    needs('concurrency-limits').it('holds together with a concurrency', async () => {
       await subject.configureTenant('a', { rate, concurrency: 2 });
       await subject.addOf('a', 9);
       const [one, two] = await subject.take(9);
@@ -529,7 +533,7 @@ export function describeBacklog(setup: Setup): void {
     return outcome.error;
   };
 
-  it('refuses what would be one too many, and stores nothing of it', async () => {
+  needs('statistics').it('refuses what would be one too many, and stores nothing of it', async () => {
     await subject.configure({ backlog: 2 });
     await subject.add({}, {});
     expect(await refused({ key: 'late' })).toMatchObject({ code: 'backlog-full', kind: 'limited' });
@@ -570,7 +574,7 @@ export function describeBacklog(setup: Setup): void {
     await subject.addOne();
   });
 
-  it('of a tenant refuses its tasks, and not those of others', async () => {
+  needs('tenants').it('of a tenant refuses its tasks, and not those of others', async () => {
     await subject.configure({ tenants: { backlog: 1 } });
     await subject.configureTenant('b', { backlog: 2 });
     const tasks = ['a', 'b', 'a', 'b', 'b', 'c'].map((tenant) => ({ tenant }));
@@ -585,7 +589,7 @@ export function describeBacklog(setup: Setup): void {
     expect(await refused({ tenant: 'a' })).toMatchObject({ code: 'backlog-full' });
   });
 
-  it("of a tenant holds together with the queue's", async () => {
+  needs('tenants').it("of a tenant holds together with the queue's", async () => {
     await subject.configure({ backlog: 2, tenants: { backlog: 1 } });
     const tasks = ['a', 'a', 'b', 'c'].map((tenant) => ({ tenant }));
     expect(statuses(await submit(tasks))).toEqual(['accepted', 'backlog-full', 'accepted', 'backlog-full']);
@@ -608,7 +612,7 @@ export function describeBacklog(setup: Setup): void {
     expect((await refused()).data).toMatchObject({ retryAfterMs: 10_000 });
   });
 
-  it('stores nothing of an atomic batch where one task is too many', async () => {
+  needs('atomic-batches').it('stores nothing of an atomic batch where one task is too many', async () => {
     await subject.configure({ backlog: 2 });
     await subject.addOne({ key: 'old' });
     const outcomes = await submit([{ key: 'old' }, { key: 'a' }, { key: 'b' }], true);
@@ -616,7 +620,7 @@ export function describeBacklog(setup: Setup): void {
     expect((await subject.overview()).backlog).toBe(1);
   });
 
-  it('does not keep repeats from being recognised', async () => {
+  needs('idempotency-keys').it('does not keep repeats from being recognised', async () => {
     await subject.configure({ backlog: 2 });
     const idempotency = { key: 'i', fingerprint: 'f' };
     await subject.add({ key: 'k' }, { idempotency });
@@ -632,7 +636,7 @@ export function describeBacklog(setup: Setup): void {
     ).toEqual(['replayed', 'id-conflict', 'replayed', 'idempotency-mismatch']);
   });
 
-  it('uses up neither key nor idempotency key of what it refuses', async () => {
+  needs('idempotency-keys').it('uses up neither key nor idempotency key of what it refuses', async () => {
     await subject.configure({ backlog: 1 });
     const blocker = await subject.addOne();
     const task = { key: 'k', idempotency: { key: 'i', fingerprint: 'f' } };
@@ -666,7 +670,7 @@ export function describeBacklog(setup: Setup): void {
 export function describeHoldingBack(setup: Setup): void {
   const subject = useSubject(setup);
 
-  it('starts nothing of the queue for as long as a release says', async () => {
+  needs('tenants', 'hold-back').it('starts nothing of the queue for as long as a release says', async () => {
     const leased = await subject.start({ key: 'a', tenant: 'a' });
     await subject.addOne({ key: 'b', tenant: 'b', priority: 1 });
     expect(await subject.release(leased, 500)).toEqual({ status: 'settled', state: 'pending' });
@@ -677,7 +681,7 @@ export function describeHoldingBack(setup: Setup): void {
     expect(await subject.keys(5)).toEqual(['a', 'b']);
   });
 
-  it('keeps the longest of several times', async () => {
+  needs('hold-back').it('keeps the longest of several times', async () => {
     await subject.add({}, {}, {});
     const [one, two, three] = await subject.take(3);
     await subject.release(one as LeasedTask, 300);
@@ -693,7 +697,7 @@ export function describeHoldingBack(setup: Setup): void {
     expect(await subject.take(1)).toHaveLength(1);
   });
 
-  it('does not begin anew where the release is repeated', async () => {
+  needs('hold-back').it('does not begin anew where the release is repeated', async () => {
     const leased = await subject.start();
     await subject.release(leased, 500);
     subject.clock.advance(400);
@@ -701,22 +705,25 @@ export function describeHoldingBack(setup: Setup): void {
     expect((await subject.lease(5)).nextDueInMs).toBe(100);
   });
 
-  it('does not begin with a release that is refused', async () => {
+  needs('hold-back').it('does not begin with a release that is refused', async () => {
     const leased = await subject.start();
     await subject.addOne();
     await subject.release({ ...leased, leaseToken: 'wrong' }, 500);
     expect(await subject.take(1)).toHaveLength(1);
   });
 
-  it('also begins where the released task was to be cancelled', async () => {
-    const leased = await subject.start();
-    await subject.addOne();
-    await subject.cancel(leased.id);
-    expect(await subject.release(leased, 500)).toMatchObject({ state: 'cancelled' });
-    expect((await subject.lease(5)).nextDueInMs).toBe(500);
-  });
+  needs('hold-back', 'cancel-running').it(
+    'also begins where the released task was to be cancelled',
+    async () => {
+      const leased = await subject.start();
+      await subject.addOne();
+      await subject.cancel(leased.id);
+      expect(await subject.release(leased, 500)).toMatchObject({ state: 'cancelled' });
+      expect((await subject.lease(5)).nextDueInMs).toBe(500);
+    },
+  );
 
-  it('keeps the settlement that says so from taking anything next', async () => {
+  needs('hold-back').it('keeps the settlement that says so from taking anything next', async () => {
     const { id, leaseToken } = await subject.start();
     const { lease } = await subject.queue.settle([{ id, leaseToken, action: 'release', retryAfterMs: 500 }], {
       queue: subject.name,
@@ -727,7 +734,7 @@ export function describeHoldingBack(setup: Setup): void {
     expect(lease).toEqual({ tasks: [], more: false, nextDueInMs: 500 });
   });
 
-  it('concerns one queue, and lets go on what runs', async () => {
+  needs('hold-back').it('concerns one queue, and lets go on what runs', async () => {
     const other = `${subject.name}.other`;
     await subject.add({}, {}, { queue: other });
     const [one, two] = await subject.take(2);
@@ -736,7 +743,7 @@ export function describeHoldingBack(setup: Setup): void {
     expect(await subject.complete(two as LeasedTask)).toMatchObject({ state: 'completed' });
   });
 
-  it('ends with the later of it and of the rate', async () => {
+  needs('rate-limits', 'hold-back').it('ends with the later of it and of the rate', async () => {
     await subject.configure({ rate: { limit: 1, perMs: 1_000 } });
     const leased = await subject.start();
     await subject.release(leased, 400);
@@ -746,12 +753,15 @@ export function describeHoldingBack(setup: Setup): void {
     expect((await subject.lease(5)).nextDueInMs).toBe(1_700);
   });
 
-  it.each([-1, 1.5, NaN, LIMITS.retryAfterMsMax + 1])('of %d ms is refused', async (retryAfterMs) => {
-    const leased = await subject.start();
-    await expect(subject.release(leased, retryAfterMs)).rejects.toMatchObject({
-      code: 'invalid-request',
-      data: { pointer: '/retryAfterMs' },
-    });
-    expect(await subject.stateOf(leased.id)).toBe('running');
-  });
+  needs('hold-back').it.each([-1, 1.5, NaN, LIMITS.retryAfterMsMax + 1])(
+    'of %d ms is refused',
+    async (retryAfterMs) => {
+      const leased = await subject.start();
+      await expect(subject.release(leased, retryAfterMs)).rejects.toMatchObject({
+        code: 'invalid-request',
+        data: { pointer: '/retryAfterMs' },
+      });
+      expect(await subject.stateOf(leased.id)).toBe('running');
+    },
+  );
 }

@@ -3,6 +3,7 @@ import type { ListQuery } from '../../core/ports.js';
 import { TASK_STATES, type TaskState } from '../../core/task.js';
 import { uniqueQueue } from '../builders.js';
 import { listAll } from '../invariants.js';
+import { needs } from './needs.js';
 import { keysOf, LEASE_MS, only, useSubject, type Setup } from './subject.js';
 
 export function describeList(setup: Setup): void {
@@ -13,33 +14,39 @@ export function describeList(setup: Setup): void {
   const keys = async (query: Partial<ListQuery> = {}) =>
     keysOf(await listAll(subject.queue, { queue: subject.name, ...query }));
 
-  it('is empty for a queue nobody knows', async () => {
+  needs('combined-lists').it('is empty for a queue nobody knows', async () => {
     expect(await list({ queue: uniqueQueue() })).toEqual({ items: [] });
     expect(await list({ queue: uniqueQueue(), state: 'failed' })).toEqual({ items: [] });
   });
 
-  it('shows tasks of every state by time of acceptance, both ways', async () => {
-    await subject.add(
-      { key: 'c', priority: 1 },
-      { key: 'a', delayMs: 50 },
-      { key: 'b', tenant: 'x', priority: 6 },
-    );
-    subject.clock.advance(1);
-    await subject.addOne({ key: '0' });
-    await subject.complete(await subject.takeOne());
-    expect(await keys()).toEqual(['c', 'a', 'b', '0']);
-    expect(await keys({ order: 'newest' })).toEqual(['0', 'b', 'a', 'c']);
-  });
+  needs('tenants', 'combined-lists').it(
+    'shows tasks of every state by time of acceptance, both ways',
+    async () => {
+      await subject.add(
+        { key: 'c', priority: 1 },
+        { key: 'a', delayMs: 50 },
+        { key: 'b', tenant: 'x', priority: 6 },
+      );
+      subject.clock.advance(1);
+      await subject.addOne({ key: '0' });
+      await subject.complete(await subject.takeOne());
+      expect(await keys()).toEqual(['c', 'a', 'b', '0']);
+      expect(await keys({ order: 'newest' })).toEqual(['0', 'b', 'a', 'c']);
+    },
+  );
 
-  it('leaves out payload, result and errors unless all is asked for', async () => {
-    const leased = await subject.start({ tags: ['t'], metadata: { a: '1' } });
-    await subject.fail(leased, { retryInMs: 0 });
-    await subject.queue.extend([await subject.takeOne()], LEASE_MS);
-    const task = await subject.get(leased.id);
-    expect(only((await list({ full: true })).items)).toEqual(task);
-    const brief = only((await list()).items);
-    expect(brief).toEqual({ ...task, payload: undefined, result: undefined, errors: [] });
-  });
+  needs('metadata', 'combined-lists').it(
+    'leaves out payload, result and errors unless all is asked for',
+    async () => {
+      const leased = await subject.start({ tags: ['t'], metadata: { a: '1' } });
+      await subject.fail(leased, { retryInMs: 0 });
+      await subject.queue.extend([await subject.takeOne()], LEASE_MS);
+      const task = await subject.get(leased.id);
+      expect(only((await list({ full: true })).items)).toEqual(task);
+      const brief = only((await list()).items);
+      expect(brief).toEqual({ ...task, payload: undefined, result: undefined, errors: [] });
+    },
+  );
 
   it('shows results where all is asked for', async () => {
     const leased = await subject.start();
@@ -78,19 +85,18 @@ export function describeList(setup: Setup): void {
       expect(await keys({ state: 'running' })).toEqual(['b', 'c', 'a']);
     });
 
-    it('of pending tasks is by acceptance, whatever their priority', async () => {
+    needs('tenants').it('of pending tasks is by acceptance, whatever their priority', async () => {
       await subject.add({ key: 'b' }, { key: 'a', priority: 6 }, { key: 'c', tenant: 'z' });
       expect(await keys({ state: 'pending' })).toEqual(['b', 'a', 'c']);
       expect(await keys({ state: 'pending', order: 'newest' })).toEqual(['c', 'a', 'b']);
     });
 
-    it.each(['completed', 'failed', 'cancelled'] as const)('of %s tasks is by end', async (state) => {
+    it.each(['completed', 'failed'] as const)('of %s tasks is by end', async (state) => {
       await subject.add({ key: 'a' }, { key: 'b' }, { key: 'c' });
       const [a, b, c] = await subject.take(3);
       for (const leased of [b, c, a]) {
         if (!leased) throw new Error('expected three');
         subject.clock.advance(1);
-        if (state === 'cancelled') await subject.cancel(leased.id);
         if (state === 'completed') await subject.complete(leased);
         else await subject.fail(leased, { retryable: false });
       }
@@ -98,7 +104,17 @@ export function describeList(setup: Setup): void {
       expect(await keys({ state, order: 'newest' })).toEqual(['a', 'c', 'b']);
     });
 
-    it('of expired tasks is by end', async () => {
+    it('of cancelled tasks is by end', async () => {
+      await subject.add({ key: 'a' }, { key: 'b' }, { key: 'c' });
+      for (const key of ['b', 'c', 'a']) {
+        subject.clock.advance(1);
+        await subject.cancel(subject.id(key));
+      }
+      expect(await keys({ state: 'cancelled' })).toEqual(['b', 'c', 'a']);
+      expect(await keys({ state: 'cancelled', order: 'newest' })).toEqual(['a', 'c', 'b']);
+    });
+
+    needs('ttl').it('of expired tasks is by end', async () => {
       await subject.add({ key: 'a', ttlMs: 20 }, { key: 'b', ttlMs: 10 });
       for (let i = 0; i < 2; i += 1) {
         subject.clock.advance(10);
@@ -108,7 +124,7 @@ export function describeList(setup: Setup): void {
     });
   });
 
-  describe('filters', () => {
+  needs('tenants', 'metadata').describe('filters', () => {
     beforeEach(async () => {
       await subject.add(
         { key: '1', type: 'mail', tenant: 'a', tags: ['x', 'y'] },
@@ -118,7 +134,7 @@ export function describeList(setup: Setup): void {
       );
     });
 
-    it.each<[Partial<ListQuery>, string[]]>([
+    needs('combined-lists').it.each<[Partial<ListQuery>, string[]]>([
       [{ type: 'mail' }, ['1', '2', '4']],
       [{ tenant: 'a' }, ['1', '3', '4']],
       [{ tag: 'y' }, ['1', '2']],
@@ -136,15 +152,17 @@ export function describeList(setup: Setup): void {
     });
   });
 
-  it('shows each task in the list of its state and in no other', async () => {
+  needs('ttl').it('shows each task in the list of its state and in no other', async () => {
     const inState = await oneInEachState(subject);
     for (const state of TASK_STATES) expect(await keys({ state })).toEqual([inState[state]]);
   });
 
   describe('pages', () => {
-    const queries: [string, Partial<ListQuery>][] = [
+    const combined: [string, Partial<ListQuery>][] = [
       ['every state', {}],
       ['every state, newest first', { order: 'newest' }],
+    ];
+    const queries: [string, Partial<ListQuery>][] = [
       ['pending', { state: 'pending' }],
       ['scheduled', { state: 'scheduled' }],
       ['scheduled, newest first', { state: 'scheduled', order: 'newest' }],
@@ -153,16 +171,22 @@ export function describeList(setup: Setup): void {
       ['running', { state: 'running' }],
     ];
 
-    it.each(queries)('of %s join to the whole list, without repeats or gaps', async (_, query) => {
+    it.each(queries)('of %s join to the whole list, without repeats or gaps', (_, query) => join(query));
+    needs('combined-lists').it.each(combined)('with %s join to the whole list, too', (_, query) =>
+      join(query),
+    );
+    const join = async (query: Partial<ListQuery>) => {
       await fill(12);
       const whole = await keys(query);
       expect(whole).toHaveLength(query.state ? 12 : 48);
       for (const limit of [1, 5, 12]) {
         expect(await keys({ ...query, limit })).toEqual(whole);
       }
-    });
+    };
 
-    it.each(queries)('of %s stay stable while tasks are added', async (_, query) => {
+    it.each(queries)('of %s stay stable while tasks are added', (_, query) => stay(query));
+    needs('combined-lists').it.each(combined)('with %s stay stable, too', (_, query) => stay(query));
+    const stay = async (query: Partial<ListQuery>) => {
       await fill(6);
       const before = await keys(query);
       const seen: string[] = [];
@@ -175,7 +199,7 @@ export function describeList(setup: Setup): void {
       } while (cursor !== undefined && seen.length < 200);
       expect(new Set(seen).size).toBe(seen.length);
       expect(seen.filter((key) => before.includes(key))).toEqual(before);
-    });
+    };
 
     it('go on where the last task of a page has left the list', async () => {
       await subject.add(...Array.from({ length: 6 }, (_, i) => ({ key: `${i}`, delayMs: 10 })));
@@ -185,7 +209,7 @@ export function describeList(setup: Setup): void {
       expect(keysOf([...first.items, ...rest.items])).toEqual(['0', '1', '2', '3', '4', '5']);
     });
 
-    it('look at a bounded number of tasks, and say where they stopped', async () => {
+    needs('combined-lists').it('look at a bounded number of tasks, and say where they stopped', async () => {
       await subject.add(...Array.from({ length: LIMITS.listExaminedMax }, () => ({})));
       await subject.addOne({ key: 'needle', type: 'needle' });
       const page = await list({ type: 'needle' });
@@ -195,20 +219,31 @@ export function describeList(setup: Setup): void {
       expect(keysOf((await list({ type: 'needle', order: 'newest', limit: 1 })).items)).toEqual(['needle']);
     });
 
-    it.each([0, -1, 1.5, NaN, LIMITS.listLimitMax + 1])('of %d tasks are refused', async (limit) => {
-      await expect(list({ limit })).rejects.toMatchObject({ code: 'invalid-request' });
-    });
-
-    it.each(['nonsense', '', '{}', 'W10', 'bnVsbA', '-1', '0', '9'.repeat(400), '../..', '\u0000'])(
-      'refuse the cursor %j',
-      async (cursor) => {
-        await subject.addOne();
-        await expect(list({ cursor })).rejects.toMatchObject({ code: 'invalid-cursor', kind: 'invalid' });
-        await expect(list({ cursor, state: 'scheduled' })).rejects.toMatchObject({ code: 'invalid-cursor' });
+    needs('combined-lists').it.each([0, -1, 1.5, NaN, LIMITS.listLimitMax + 1])(
+      'of %d tasks are refused',
+      async (limit) => {
+        await expect(list({ limit })).rejects.toMatchObject({ code: 'invalid-request' });
       },
     );
 
-    it('refuse the cursor of another list', async () => {
+    needs('combined-lists').it.each([
+      'nonsense',
+      '',
+      '{}',
+      'W10',
+      'bnVsbA',
+      '-1',
+      '0',
+      '9'.repeat(400),
+      '../..',
+      '\u0000',
+    ])('refuse the cursor %j', async (cursor) => {
+      await subject.addOne();
+      await expect(list({ cursor })).rejects.toMatchObject({ code: 'invalid-cursor', kind: 'invalid' });
+      await expect(list({ cursor, state: 'scheduled' })).rejects.toMatchObject({ code: 'invalid-cursor' });
+    });
+
+    needs('combined-lists').it('refuse the cursor of another list', async () => {
       await subject.add({}, {}, {});
       const { nextCursor } = await list({ limit: 1 });
       expect(nextCursor).toBeDefined();

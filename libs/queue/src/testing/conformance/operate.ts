@@ -1,3 +1,4 @@
+import { needs } from './needs.js';
 import { keysOf, LEASE_MS, refusalOf, useSubject, type Setup } from './subject.js';
 
 export function describeOperate(setup: Setup): void {
@@ -30,7 +31,7 @@ export function describeOperate(setup: Setup): void {
       expect(await subject.lease(9)).toEqual({ tasks: [], more: false });
     });
 
-    it('asks a running task to stop', async () => {
+    needs('cancel-running').it('asks a running task to stop', async () => {
       const leased = await subject.start();
       const outcome = await subject.cancel(leased.id);
       const task = await subject.get(leased.id);
@@ -38,7 +39,7 @@ export function describeOperate(setup: Setup): void {
       expect(task).toMatchObject({ state: 'running', cancelRequested: true });
     });
 
-    it('is answered by the worker with a failure', async () => {
+    needs('cancel-running').it('is answered by the worker with a failure', async () => {
       const leased = await subject.start();
       await subject.cancel(leased.id);
       expect(await subject.fail(leased)).toEqual({ status: 'settled', state: 'cancelled' });
@@ -51,29 +52,35 @@ export function describeOperate(setup: Setup): void {
       });
     });
 
-    it('is answered by the worker with a failure that would not be retried', async () => {
-      const leased = await subject.start();
-      await subject.cancel(leased.id);
-      expect(await subject.fail(leased, { retryable: false })).toEqual({
-        status: 'settled',
-        state: 'cancelled',
-      });
-    });
+    needs('cancel-running').it(
+      'is answered by the worker with a failure that would not be retried',
+      async () => {
+        const leased = await subject.start();
+        await subject.cancel(leased.id);
+        expect(await subject.fail(leased, { retryable: false })).toEqual({
+          status: 'settled',
+          state: 'cancelled',
+        });
+      },
+    );
 
-    it('is answered by the worker with a release', async () => {
-      const leased = await subject.start();
-      await subject.cancel(leased.id);
-      expect(await subject.release(leased)).toEqual({ status: 'settled', state: 'cancelled' });
-      expect(await subject.release(leased)).toEqual({ status: 'settled', state: 'cancelled' });
-      expect(await subject.get(leased.id)).toMatchObject({
-        state: 'cancelled',
-        attempt: 0,
-        cancelRequested: false,
-      });
-      expect(await subject.take(9)).toEqual([]);
-    });
+    needs('cancel-running', 'repeatable-settlements').it(
+      'is answered by the worker with a release',
+      async () => {
+        const leased = await subject.start();
+        await subject.cancel(leased.id);
+        expect(await subject.release(leased)).toEqual({ status: 'settled', state: 'cancelled' });
+        expect(await subject.release(leased)).toEqual({ status: 'settled', state: 'cancelled' });
+        expect(await subject.get(leased.id)).toMatchObject({
+          state: 'cancelled',
+          attempt: 0,
+          cancelRequested: false,
+        });
+        expect(await subject.take(9)).toEqual([]);
+      },
+    );
 
-    it('loses against a worker that completes the task', async () => {
+    needs('cancel-running').it('loses against a worker that completes the task', async () => {
       const leased = await subject.start();
       await subject.cancel(leased.id);
       expect(await subject.complete(leased, '1')).toEqual({ status: 'settled', state: 'completed' });
@@ -84,7 +91,7 @@ export function describeOperate(setup: Setup): void {
       });
     });
 
-    it('may be repeated', async () => {
+    needs('cancel-running').it('may be repeated', async () => {
       const { id } = await subject.addOne();
       const first = await subject.cancel(id);
       subject.clock.advance(5);
@@ -94,7 +101,7 @@ export function describeOperate(setup: Setup): void {
       expect(await subject.cancel(leased.id)).toEqual(asked);
     });
 
-    it('lets the task go on where the lease is extended', async () => {
+    needs('cancel-running').it('lets the task go on where the lease is extended', async () => {
       const leased = await subject.start();
       await subject.cancel(leased.id);
       await subject.queue.extend([leased], LEASE_MS);
@@ -157,7 +164,7 @@ export function describeOperate(setup: Setup): void {
       expect((await subject.takeOne()).id).toBe(id);
     });
 
-    it('forgets that a task was asked to stop', async () => {
+    needs('cancel-running').it('forgets that a task was asked to stop', async () => {
       const leased = await subject.start();
       await subject.cancel(leased.id);
       await subject.fail(leased);
@@ -167,7 +174,7 @@ export function describeOperate(setup: Setup): void {
       expect(await subject.release(again)).toMatchObject({ state: 'pending' });
     });
 
-    it('makes an expired task pending, never to expire again', async () => {
+    needs('ttl').it('makes an expired task pending, never to expire again', async () => {
       const { id } = await subject.addOne({ ttlMs: 10 });
       subject.clock.advance(10);
       await subject.queue.promote(subject.name);
@@ -179,7 +186,7 @@ export function describeOperate(setup: Setup): void {
       expect((await subject.takeOne()).id).toBe(id);
     });
 
-    it('makes a cancelled task never expire again', async () => {
+    needs('ttl').it('makes a cancelled task never expire again', async () => {
       const { id } = await subject.addOne({ ttlMs: 10 });
       await subject.cancel(id);
       await subject.retry(id);
@@ -188,7 +195,7 @@ export function describeOperate(setup: Setup): void {
       expect((await subject.takeOne()).id).toBe(id);
     });
 
-    it('gives a crashed task all its crashes back', async () => {
+    needs('crash-counts').it('gives a crashed task all its crashes back', async () => {
       const { id } = await subject.addOne();
       for (let i = 0; i < 3; i += 1) {
         await subject.takeOne();
@@ -264,7 +271,7 @@ export function describeOperate(setup: Setup): void {
     });
   });
 
-  it.each(['completed', 'failed', 'expired'])(
+  needs('ttl').it.each(['completed', 'failed', 'expired'])(
     'cancel is refused for a %s task, and changes nothing',
     async (state) => {
       const { id } = await subject.addOne({ ttlMs: 100 });

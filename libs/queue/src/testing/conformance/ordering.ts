@@ -1,5 +1,6 @@
 import { LIMITS } from '../../core/limits.js';
 import type { LeasedTask, NewTask } from '../../core/ports.js';
+import { needs } from './needs.js';
 import { keysOf, only, SHORT_MS, useSubject, WORKER, LEASE_MS, type Setup } from './subject.js';
 
 export function describeOrdering(setup: Setup): void {
@@ -35,7 +36,7 @@ export function describeOrdering(setup: Setup): void {
     expect(await subject.keys(9)).toEqual(['a1', 'b1', 'free']);
   });
 
-  it('concerns tasks of one tenant', async () => {
+  needs('tenants').it('concerns tasks of one tenant', async () => {
     await subject.add(
       { key: 'a1', tenant: 'a', orderingKey: 'o' },
       { key: 'b1', tenant: 'b', orderingKey: 'o' },
@@ -58,25 +59,28 @@ export function describeOrdering(setup: Setup): void {
     expect(await subject.lease(9)).toEqual({ tasks: [], more: false });
   });
 
-  it('shows those that stepped aside as pending, in lists and in the age of the oldest', async () => {
-    await startFirst('a', 'b');
-    subject.clock.advance(500);
-    const page = await subject.queue.list({
-      queue: subject.name,
-      order: 'oldest',
-      limit: 9,
-      state: 'pending',
-    });
-    expect(keysOf(page.items)).toEqual(['b']);
-    expect((await subject.overview()).oldestPendingAgeMs).toBe(500);
-  });
+  needs('statistics').it(
+    'shows those that stepped aside as pending, in lists and in the age of the oldest',
+    async () => {
+      await startFirst('a', 'b');
+      subject.clock.advance(500);
+      const page = await subject.queue.list({
+        queue: subject.name,
+        order: 'oldest',
+        limit: 9,
+        state: 'pending',
+      });
+      expect(keysOf(page.items)).toEqual(['b']);
+      expect((await subject.overview()).oldestPendingAgeMs).toBe(500);
+    },
+  );
 
   it('is told to the one who runs the task', async () => {
     expect((await startFirst('a')).orderingKey).toBe('o');
   });
 
   describe('is held by a task', () => {
-    it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
+    needs('cancel-running').it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
       ['that waits for a retry', (leased) => subject.fail(leased, { retryInMs: 1_000 })],
       ['that is asked to stop', (leased) => subject.cancel(leased.id)],
       ['whose lease is extended', (leased) => subject.queue.extend([leased], LEASE_MS)],
@@ -128,7 +132,7 @@ export function describeOrdering(setup: Setup): void {
   });
 
   describe('goes on to the next task when one', () => {
-    it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
+    needs('cancel-running').it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
       ['completes', (leased) => subject.complete(leased)],
       ['fails for good', (leased) => subject.fail(leased, { retryable: false })],
       [
@@ -171,14 +175,14 @@ export function describeOrdering(setup: Setup): void {
       expect(await subject.keys(9)).toEqual(['b']);
     });
 
-    it('is asked to stop and loses its lease', async () => {
+    needs('cancel-running').it('is asked to stop and loses its lease', async () => {
       const leased = await startFirst('a', 'b');
       await subject.cancel(leased.id);
       await subject.loseLeases();
       expect(await subject.keys(9)).toEqual(['b']);
     });
 
-    it.each(['lease', 'promote'] as const)(
+    needs('ttl').it.each(['lease', 'promote'] as const)(
       'has expired when a %s finds it, once it was its turn',
       async (by) => {
         await subject.add({ key: 'a', orderingKey: 'o' }, { key: 'b', orderingKey: 'o', ttlMs: 100 });
@@ -227,7 +231,7 @@ export function describeOrdering(setup: Setup): void {
       expect(await subject.keys(9)).toEqual(['high', 'free']);
     });
 
-    it('with the wait it had', async () => {
+    needs('tenants').it('with the wait it had', async () => {
       const leased = await startFirst('a', 'b');
       subject.clock.advance(500);
       await subject.complete(leased);
@@ -259,7 +263,7 @@ export function describeOrdering(setup: Setup): void {
     expect(await subject.keys(9)).toEqual(['first']);
   });
 
-  it('passes over those that have ended while they stood aside', async () => {
+  needs('ttl').it('passes over those that have ended while they stood aside', async () => {
     await subject.add({ key: 'a', orderingKey: 'o' }, { key: 'b', orderingKey: 'o' });
     await subject.add({ key: 'c', orderingKey: 'o', ttlMs: 10 }, { key: 'd', orderingKey: 'o' });
     const leased = only(await subject.take(9));
@@ -280,17 +284,20 @@ export function describeOrdering(setup: Setup): void {
     expect(await subject.keys(9)).toEqual(['c']);
   });
 
-  it('lets one that stood aside, ended and was retried stand in line once', async () => {
-    const leased = await startFirst('a', 'b', 'c');
-    await subject.cancel(subject.id('b'));
-    await subject.retry(subject.id('b'));
-    expect(await subject.take(9)).toEqual([]);
-    await subject.complete(leased);
-    expect(await subject.keys(9)).toEqual(['c']);
-    await subject.queue.cancel([subject.id('c')]);
-    await subject.loseLeases();
-    expect(await subject.keys(9)).toEqual(['b']);
-  });
+  needs('cancel-running').it(
+    'lets one that stood aside, ended and was retried stand in line once',
+    async () => {
+      const leased = await startFirst('a', 'b', 'c');
+      await subject.cancel(subject.id('b'));
+      await subject.retry(subject.id('b'));
+      expect(await subject.take(9)).toEqual([]);
+      await subject.complete(leased);
+      expect(await subject.keys(9)).toEqual(['c']);
+      await subject.queue.cancel([subject.id('c')]);
+      await subject.loseLeases();
+      expect(await subject.keys(9)).toEqual(['b']);
+    },
+  );
 
   it('lets a task that was retried after its end stand in line as a new one', async () => {
     const leased = await startFirst('a', 'b', 'c');
@@ -317,18 +324,21 @@ export function describeOrdering(setup: Setup): void {
     expect(await subject.lease(9)).toMatchObject({ tasks: [{ id: leased.id }], more: false });
   });
 
-  it('is the same where leases are taken by several workers, and one is repeated', async () => {
-    await addInOrder('a', 'b');
-    const first = await subject.take(9, { workerId: 'w1', requestId: 'r1' });
-    expect(await subject.take(9, { workerId: 'w2' })).toEqual([]);
-    expect(await subject.take(9, { workerId: 'w1', requestId: 'r1' })).toEqual(first);
-    await subject.complete(only(first));
-    await subject.complete(only(first));
-    expect(await subject.keys(9, { workerId: 'w2' })).toEqual(['b']);
-    expect(await subject.take(9, { workerId: 'w1' })).toEqual([]);
-  });
+  needs('repeatable-leases').it(
+    'is the same where leases are taken by several workers, and one is repeated',
+    async () => {
+      await addInOrder('a', 'b');
+      const first = await subject.take(9, { workerId: 'w1', requestId: 'r1' });
+      expect(await subject.take(9, { workerId: 'w2' })).toEqual([]);
+      expect(await subject.take(9, { workerId: 'w1', requestId: 'r1' })).toEqual(first);
+      await subject.complete(only(first));
+      await subject.complete(only(first));
+      expect(await subject.keys(9, { workerId: 'w2' })).toEqual(['b']);
+      expect(await subject.take(9, { workerId: 'w1' })).toEqual([]);
+    },
+  );
 
-  it('costs nothing of a share to step aside', async () => {
+  needs('tenants').it('costs nothing of a share to step aside', async () => {
     await subject.add(
       ...['a1', 'a2', 'a3', 'a4'].map((key) => ({ key, tenant: 'a', orderingKey: 'o' })),
       { key: 'a5', tenant: 'a' },
@@ -337,17 +347,20 @@ export function describeOrdering(setup: Setup): void {
     expect(await subject.keysSingly(4)).toEqual(['a1', 'b1', 'a5', 'b2']);
   });
 
-  it('costs nothing of a rate or a concurrency to step aside', async () => {
-    await subject.configure({
-      concurrency: 2,
-      tenants: { concurrency: 2, rate: { limit: 1, perMs: 1_000, burst: 2 } },
-    });
-    await addInOrder('a', 'b', 'c');
-    await subject.addOne({ key: 'free' });
-    expect(await subject.keys(9)).toEqual(['a', 'free']);
-  });
+  needs('tenants', 'concurrency-limits', 'rate-limits').it(
+    'costs nothing of a rate or a concurrency to step aside',
+    async () => {
+      await subject.configure({
+        concurrency: 2,
+        tenants: { concurrency: 2, rate: { limit: 1, perMs: 1_000, burst: 2 } },
+      });
+      await addInOrder('a', 'b', 'c');
+      await subject.addOne({ key: 'free' });
+      expect(await subject.keys(9)).toEqual(['a', 'free']);
+    },
+  );
 
-  it('hands on to a tenant that may start nothing now without losing the turn', async () => {
+  needs('tenants').it('hands on to a tenant that may start nothing now without losing the turn', async () => {
     const leased = await startFirst('a', 'b');
     await subject.queue.pause(subject.name, 'default');
     await subject.complete(leased);
@@ -387,17 +400,20 @@ export function describeFifo(setup: Setup): void {
       { key: '3', tenant: 'b', orderingKey: 'o' },
     );
 
-  it('runs one task after the other, whatever their tenants and priorities', async () => {
-    await inLine();
-    const order: string[] = [];
-    for (let i = 0; i < 3; i += 1) {
-      const leased = only(await subject.take(9));
-      order.push(...keysOf([leased]));
-      expect(await subject.lease(9)).toEqual({ tasks: [], more: false });
-      await subject.complete(leased);
-    }
-    expect(order).toEqual(['1', '2', '3']);
-  });
+  needs('tenants', 'ordering-keys').it(
+    'runs one task after the other, whatever their tenants and priorities',
+    async () => {
+      await inLine();
+      const order: string[] = [];
+      for (let i = 0; i < 3; i += 1) {
+        const leased = only(await subject.take(9));
+        order.push(...keysOf([leased]));
+        expect(await subject.lease(9)).toEqual({ tasks: [], more: false });
+        await subject.complete(leased);
+      }
+      expect(order).toEqual(['1', '2', '3']);
+    },
+  );
 
   it('puts scheduled tasks in line when they are due', async () => {
     await add({ key: 'due', delayMs: 10 }, { key: '1' });
@@ -418,7 +434,7 @@ export function describeFifo(setup: Setup): void {
     expect(await subject.wait(undefined, SHORT_MS)).toBeUndefined();
   });
 
-  it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
+  needs('tenants', 'ordering-keys').it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
     ['completes', (leased) => subject.complete(leased)],
     ['fails for good', (leased) => subject.fail(leased, { retryable: false })],
     [
@@ -438,7 +454,7 @@ export function describeFifo(setup: Setup): void {
     expect(await subject.keys(9)).toEqual(['2']);
   });
 
-  it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
+  needs('tenants', 'ordering-keys').it.each<[string, (leased: LeasedTask) => Promise<unknown>]>([
     ['is released', (leased) => subject.release(leased)],
     ['loses its lease', () => subject.loseLeases()],
     ['is retried at once', (leased) => subject.fail(leased, { retryInMs: 0 })],
@@ -468,7 +484,7 @@ export function describeFifo(setup: Setup): void {
     expect(await subject.take(9)).toEqual([]);
   });
 
-  it('holds the others up while one waits for its retry', async () => {
+  needs('tenants', 'ordering-keys').it('holds the others up while one waits for its retry', async () => {
     await inLine();
     await subject.fail(only(await subject.take(9)), { retryInMs: 1_000 });
     expect(await subject.lease(9)).toEqual({ tasks: [], more: false, nextDueInMs: 1_000 });
@@ -478,7 +494,7 @@ export function describeFifo(setup: Setup): void {
     expect(await subject.keys(9)).toEqual(['1']);
   });
 
-  it('goes on once a task has crashed too often', async () => {
+  needs('tenants', 'ordering-keys').it('goes on once a task has crashed too often', async () => {
     await inLine();
     for (let crashes = 0; crashes < LIMITS.crashesMax; crashes += 1) {
       expect(await subject.keys(9)).toEqual(['1']);
@@ -487,53 +503,62 @@ export function describeFifo(setup: Setup): void {
     expect(await subject.keys(9)).toEqual(['2']);
   });
 
-  it('passes over what has expired or was cancelled', async () => {
+  needs('ttl').it('passes over what has expired or was cancelled', async () => {
     await add({ key: '1', ttlMs: 10 }, { key: '2' }, { key: '3' });
     await subject.cancel(subject.id('2'));
     subject.clock.advance(10);
     expect(await subject.keys(9)).toEqual(['3']);
   });
 
-  it('puts a task that an operator retries at the end of the line', async () => {
-    await inLine();
-    const leased = only(await subject.take(9));
-    await subject.fail(leased, { retryable: false });
-    await subject.retry(leased.id);
-    const second = only(await subject.take(9));
-    expect(keysOf([second])).toEqual(['2']);
-    await subject.complete(second);
-    const third = only(await subject.take(9));
-    expect(keysOf([third])).toEqual(['3']);
-    await subject.complete(third);
-    expect(await subject.keys(9)).toEqual(['1']);
-  });
+  needs('tenants', 'ordering-keys').it(
+    'puts a task that an operator retries at the end of the line',
+    async () => {
+      await inLine();
+      const leased = only(await subject.take(9));
+      await subject.fail(leased, { retryable: false });
+      await subject.retry(leased.id);
+      const second = only(await subject.take(9));
+      expect(keysOf([second])).toEqual(['2']);
+      await subject.complete(second);
+      const third = only(await subject.take(9));
+      expect(keysOf([third])).toEqual(['3']);
+      await subject.complete(third);
+      expect(await subject.keys(9)).toEqual(['1']);
+    },
+  );
 
-  it('takes no note of tenants that a worker names', async () => {
-    await inLine();
-    expect(await subject.lease(9, { tenants: ['a'], steal: false })).toMatchObject({
-      tasks: [{ tenant: 'b' }],
-      more: false,
-    });
-  });
+  needs('tenants', 'stealing', 'ordering-keys').it(
+    'takes no note of tenants that a worker names',
+    async () => {
+      await inLine();
+      expect(await subject.lease(9, { tenants: ['a'], steal: false })).toMatchObject({
+        tasks: [{ tenant: 'b' }],
+        more: false,
+      });
+    },
+  );
 
-  it("takes no note of a tenant's limits and pauses, but of the queue's", async () => {
-    await subject.configureTenant('b', { concurrency: 1, rate: { limit: 1, perMs: 60_000 } });
-    await subject.queue.pause(subject.name, 'b');
-    await add({ tenant: 'b' }, { tenant: 'b' }, { tenant: 'b' });
-    await subject.complete(only(await subject.take(9)));
-    await subject.complete(only(await subject.take(9)));
-    await subject.queue.pause(subject.name);
-    expect(await subject.take(9)).toEqual([]);
-  });
+  needs('tenants', 'concurrency-limits', 'rate-limits').it(
+    "takes no note of a tenant's limits and pauses, but of the queue's",
+    async () => {
+      await subject.configureTenant('b', { concurrency: 1, rate: { limit: 1, perMs: 60_000 } });
+      await subject.queue.pause(subject.name, 'b');
+      await add({ tenant: 'b' }, { tenant: 'b' }, { tenant: 'b' });
+      await subject.complete(only(await subject.take(9)));
+      await subject.complete(only(await subject.take(9)));
+      await subject.queue.pause(subject.name);
+      expect(await subject.take(9)).toEqual([]);
+    },
+  );
 
-  it('keeps to the rate of the queue', async () => {
+  needs('tenants', 'ordering-keys', 'rate-limits').it('keeps to the rate of the queue', async () => {
     await subject.configure({ mode: 'fifo', rate: { limit: 1, perMs: 1_000 } });
     await inLine();
     await subject.complete(only(await subject.take(9)));
     expect(await subject.lease(9)).toEqual({ tasks: [], more: false, nextDueInMs: 1_000 });
   });
 
-  it('keeps a task in its place when its priority is changed', async () => {
+  needs('tenants', 'ordering-keys').it('keeps a task in its place when its priority is changed', async () => {
     await inLine();
     const leased = only(await subject.take(9));
     await subject.release(leased);
@@ -545,18 +570,24 @@ export function describeFifo(setup: Setup): void {
     expect(await subject.keys(9)).toEqual(['2']);
   });
 
-  it('does not know the age of what a tenant has waiting', async () => {
-    await inLine();
-    subject.clock.advance(10);
-    expect((await subject.tenant('b')).oldestPendingAgeMs).toBeUndefined();
-    expect((await subject.overview()).oldestPendingAgeMs).toBe(10);
-  });
+  needs('tenants', 'ordering-keys', 'statistics').it(
+    'does not know the age of what a tenant has waiting',
+    async () => {
+      await inLine();
+      subject.clock.advance(10);
+      expect((await subject.tenant('b')).oldestPendingAgeMs).toBeUndefined();
+      expect((await subject.overview()).oldestPendingAgeMs).toBe(10);
+    },
+  );
 
-  it('returns to one that runs what a repeated request holds', async () => {
-    await inLine();
-    const first = await subject.take(9, { requestId: 'r1' });
-    expect(await subject.take(9, { requestId: 'r1' })).toEqual(first);
-  });
+  needs('tenants', 'ordering-keys', 'repeatable-leases').it(
+    'returns to one that runs what a repeated request holds',
+    async () => {
+      await inLine();
+      const first = await subject.take(9, { requestId: 'r1' });
+      expect(await subject.take(9, { requestId: 'r1' })).toEqual(first);
+    },
+  );
 
   describe('a change of the mode', () => {
     const states: [string, () => Promise<unknown>][] = [
@@ -566,22 +597,25 @@ export function describeFifo(setup: Setup): void {
       ['retrying', async () => subject.fail(await subject.start(), { retryInMs: 10 })],
     ];
 
-    it.each(states)('is refused while a task is %s, and changes nothing', async (_, prepare) => {
-      await prepare();
-      await expect(subject.configure({ concurrency: 9 })).rejects.toMatchObject({
-        code: 'queue-not-empty',
-        kind: 'conflict',
-      });
-      expect(await subject.queue.settings(subject.name)).toEqual({ mode: 'fifo' });
-    });
+    needs('concurrency-limits').it.each(states)(
+      'is refused while a task is %s, and changes nothing',
+      async (_, prepare) => {
+        await prepare();
+        await expect(subject.configure({ concurrency: 9 })).rejects.toMatchObject({
+          code: 'queue-not-empty',
+          kind: 'conflict',
+        });
+        expect(await subject.queue.settings(subject.name)).toEqual({ mode: 'fifo' });
+      },
+    );
 
-    it('is none where the mode stays the same', async () => {
+    needs('concurrency-limits').it('is none where the mode stays the same', async () => {
       await subject.addOne();
       await subject.configure({ mode: 'fifo', concurrency: 9 });
       expect(await subject.queue.settings(subject.name)).toEqual({ mode: 'fifo', concurrency: 9 });
     });
 
-    it('takes effect where all have ended', async () => {
+    needs('tenants', 'ordering-keys').it('takes effect where all have ended', async () => {
       await inLine();
       for (let i = 0; i < 3; i += 1) await subject.complete(only(await subject.take(9)));
       await subject.configure({ mode: 'fair' });

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../core/limits.js';
 import { MINUTE_EVENTS, type QueueOverview } from '../../core/ports.js';
 import { TASK_STATES } from '../../core/task.js';
+import { needs } from './needs.js';
 import { LEASE_MS, useSubject, type Setup } from './subject.js';
 
 const MINUTE_MS = 60_000;
@@ -12,7 +13,7 @@ export function describeOverview(setup: Setup): void {
   const zeros = Object.fromEntries(TASK_STATES.map((state) => [state, 0]));
   const noEvents = Object.fromEntries(MINUTE_EVENTS.map((event) => [event, 0]));
 
-  it('is unknown for a queue that was never used, whatever was asked of it', async () => {
+  needs('tenants').it('is unknown for a queue that was never used, whatever was asked of it', async () => {
     await subject.lease(1);
     await subject.queue.promote(subject.name);
     await subject.queue.reap(subject.name);
@@ -31,7 +32,7 @@ export function describeOverview(setup: Setup): void {
     expect(await subject.queue.overview([])).toEqual([]);
   });
 
-  it('counts by state, priority and type, with zeros for all states', async () => {
+  needs('statistics').it('counts by state, priority and type, with zeros for all states', async () => {
     await subject.add({ type: 'a' }, { type: 'a', priority: 6 }, { type: 'b', delayMs: 5 });
     await subject.take(1);
     const found = await overview();
@@ -46,7 +47,7 @@ export function describeOverview(setup: Setup): void {
     });
   });
 
-  it('shows the types with the most tasks', async () => {
+  needs('statistics').it('shows the types with the most tasks', async () => {
     await subject.add(...Array.from({ length: LIMITS.typesShown + 20 }, (_, i) => ({ type: `rare.${i}` })));
     await subject.add({ type: 'often' }, { type: 'often' });
     const { types } = await overview();
@@ -61,13 +62,13 @@ export function describeOverview(setup: Setup): void {
     expect((await overview()).oldestPendingAgeMs).toBeUndefined();
   });
 
-  it('calls no age negative where the clock went back', async () => {
+  needs('statistics').it('calls no age negative where the clock went back', async () => {
     await subject.addOne();
     subject.clock.advance(-1_000);
     expect((await overview()).oldestPendingAgeMs).toBe(0);
   });
 
-  it('says how long the oldest pending task has waited', async () => {
+  needs('tenants', 'statistics').it('says how long the oldest pending task has waited', async () => {
     expect((await subject.addOne({ delayMs: 1_000 })).state).toBe('scheduled');
     expect((await overview()).oldestPendingAgeMs).toBeUndefined();
     await subject.addOne({ priority: 6 });
@@ -81,7 +82,7 @@ export function describeOverview(setup: Setup): void {
     expect((await overview()).oldestPendingAgeMs).toBeUndefined();
   });
 
-  it('counts the wait of a promoted task from when it became pending', async () => {
+  needs('statistics').it('counts the wait of a promoted task from when it became pending', async () => {
     await subject.addOne({ delayMs: 1_000 });
     subject.clock.advance(1_000);
     await subject.queue.promote(subject.name);
@@ -89,19 +90,22 @@ export function describeOverview(setup: Setup): void {
     expect((await overview()).oldestPendingAgeMs).toBe(50);
   });
 
-  it('counts the wait of a task that its worker gave back from before its lease', async () => {
-    await subject.addOne();
-    subject.clock.advance(30);
-    const leased = await subject.takeOne();
-    subject.clock.advance(20);
-    await subject.release(leased);
-    expect((await overview()).oldestPendingAgeMs).toBe(50);
-    await subject.takeOne();
-    await subject.loseLeases();
-    expect((await overview()).oldestPendingAgeMs).toBe(50 + LEASE_MS);
-  });
+  needs('statistics').it(
+    'counts the wait of a task that its worker gave back from before its lease',
+    async () => {
+      await subject.addOne();
+      subject.clock.advance(30);
+      const leased = await subject.takeOne();
+      subject.clock.advance(20);
+      await subject.release(leased);
+      expect((await overview()).oldestPendingAgeMs).toBe(50);
+      await subject.takeOne();
+      await subject.loseLeases();
+      expect((await overview()).oldestPendingAgeMs).toBe(50 + LEASE_MS);
+    },
+  );
 
-  it('does not count the wait of tasks that were cancelled', async () => {
+  needs('statistics').it('does not count the wait of tasks that were cancelled', async () => {
     const { id } = await subject.addOne();
     subject.clock.advance(50);
     await subject.addOne();
@@ -109,7 +113,7 @@ export function describeOverview(setup: Setup): void {
     expect((await overview()).oldestPendingAgeMs).toBe(0);
   });
 
-  it('says when the next task is due, and that one is overdue', async () => {
+  needs('statistics').it('says when the next task is due, and that one is overdue', async () => {
     await subject.addOne();
     expect((await overview()).nextDueInMs).toBeUndefined();
     await subject.add({ delayMs: 500 }, { delayMs: 200 });
@@ -118,8 +122,8 @@ export function describeOverview(setup: Setup): void {
     expect((await overview()).nextDueInMs).toBe(-50);
   });
 
-  describe('minutes', () => {
-    it('count what happened', async () => {
+  needs('statistics').describe('minutes', () => {
+    needs('ttl').it('count what happened', async () => {
       const at = Math.floor(subject.now / MINUTE_MS) * MINUTE_MS;
       await subject.add({}, {}, {}, {}, {}, { ttlMs: 20_000 });
       const [a, b, c, d] = await subject.take(4);
@@ -191,29 +195,32 @@ export function describeOverview(setup: Setup): void {
     });
   });
 
-  describe('queues', () => {
-    it('are listed by name once they had a task or settings, in pages', async () => {
-      const used = ['b', 'a', 'C', 'a.1', 'a-1', '_', '9'].map((suffix) => `${subject.name}.${suffix}`);
-      const operated = ['configured', 'weighted', 'paused'].map((suffix) => `${subject.name}.${suffix}`);
-      const names = [...used, ...operated];
-      await subject.add(...used.map((queue) => ({ queue })), ...used.map((queue) => ({ queue })));
-      await subject.lease(1, { queue: `${subject.name}.leased` });
-      await subject.queue.configure(`${subject.name}.configured`, { concurrency: 1 });
-      await subject.queue.configureTenant(`${subject.name}.weighted`, 'a', { weight: 2 });
-      await subject.queue.pause(`${subject.name}.paused`);
-      for (const limit of [1, 2, 100]) {
-        const found: string[] = [];
-        let cursor: string | undefined;
-        do {
-          const page = await subject.queue.queues(limit, cursor);
-          expect(page.items.length).toBeLessThanOrEqual(limit);
-          found.push(...page.items);
-          cursor = page.nextCursor;
-        } while (cursor !== undefined);
-        expect(found).toEqual([...found].sort());
-        expect(found.filter((name) => name.startsWith(`${subject.name}.`))).toEqual([...names].sort());
-      }
-    });
+  needs('queue-list').describe('queues', () => {
+    needs('tenants', 'concurrency-limits').it(
+      'are listed by name once they had a task or settings, in pages',
+      async () => {
+        const used = ['b', 'a', 'C', 'a.1', 'a-1', '_', '9'].map((suffix) => `${subject.name}.${suffix}`);
+        const operated = ['configured', 'weighted', 'paused'].map((suffix) => `${subject.name}.${suffix}`);
+        const names = [...used, ...operated];
+        await subject.add(...used.map((queue) => ({ queue })), ...used.map((queue) => ({ queue })));
+        await subject.lease(1, { queue: `${subject.name}.leased` });
+        await subject.queue.configure(`${subject.name}.configured`, { concurrency: 1 });
+        await subject.queue.configureTenant(`${subject.name}.weighted`, 'a', { weight: 2 });
+        await subject.queue.pause(`${subject.name}.paused`);
+        for (const limit of [1, 2, 100]) {
+          const found: string[] = [];
+          let cursor: string | undefined;
+          do {
+            const page = await subject.queue.queues(limit, cursor);
+            expect(page.items.length).toBeLessThanOrEqual(limit);
+            found.push(...page.items);
+            cursor = page.nextCursor;
+          } while (cursor !== undefined);
+          expect(found).toEqual([...found].sort());
+          expect(found.filter((name) => name.startsWith(`${subject.name}.`))).toEqual([...names].sort());
+        }
+      },
+    );
 
     it('go on after any name', async () => {
       await subject.add({ queue: `${subject.name}.a` }, { queue: `${subject.name}.c` });

@@ -1,4 +1,5 @@
 import { newTask } from '../builders.js';
+import { needs } from './needs.js';
 import { LEASE_MS, only, SHORT_MS, useSubject, type Setup } from './subject.js';
 
 export function describePause(setup: Setup): void {
@@ -27,7 +28,7 @@ export function describePause(setup: Setup): void {
       expect(await subject.complete(leased)).toMatchObject({ state: 'completed' });
     });
 
-    it('still returns what a repeated request holds', async () => {
+    needs('repeatable-leases').it('still returns what a repeated request holds', async () => {
       await subject.add({}, {});
       const first = await subject.take(1, { requestId: 'r1' });
       await pause();
@@ -43,7 +44,7 @@ export function describePause(setup: Setup): void {
       expect(await subject.stateOf(subject.id('b'))).toBe('pending');
     });
 
-    it('says nothing of when its rate would let the next one start', async () => {
+    needs('rate-limits').it('says nothing of when its rate would let the next one start', async () => {
       await subject.configure({ rate: { limit: 1, perMs: 1_000 } });
       await subject.add({}, {});
       await subject.take(2);
@@ -51,7 +52,7 @@ export function describePause(setup: Setup): void {
       expect(await subject.lease(5)).toEqual({ tasks: [], more: false });
     });
 
-    it('holds for tenants that a worker names, too', async () => {
+    needs('tenants', 'stealing').it('holds for tenants that a worker names, too', async () => {
       await subject.addOf('a', 1);
       await pause();
       expect(await subject.lease(1, { tenants: ['a'], steal: false })).toEqual({ tasks: [], more: false });
@@ -89,7 +90,7 @@ export function describePause(setup: Setup): void {
       expect(await subject.take(1)).toEqual([]);
     });
 
-    it('outlives a change of settings', async () => {
+    needs('concurrency-limits').it('outlives a change of settings', async () => {
       await subject.addOne();
       await pause();
       await subject.configure({ concurrency: 5 });
@@ -103,7 +104,7 @@ export function describePause(setup: Setup): void {
     });
   });
 
-  describe('of a tenant', () => {
+  needs('tenants').describe('of a tenant', () => {
     it('starts nothing of it until it is resumed, and goes on with others', async () => {
       await subject.addOf('a', 2);
       await subject.addOf('b', 2);
@@ -187,7 +188,7 @@ export function describePause(setup: Setup): void {
     });
   });
 
-  describe('for draining', () => {
+  needs('drain').describe('for draining', () => {
     const submit = async (...tasks: object[]) =>
       (await subject.queue.enqueue(tasks.map((task) => newTask({ queue: subject.name, ...task })))).map(
         (outcome) => (outcome.status === 'refused' ? outcome.error : outcome.status),
@@ -215,7 +216,7 @@ export function describePause(setup: Setup): void {
       expect(await subject.keys(5)).toEqual(['a', 'b']);
     });
 
-    it('still replays, and says what is in conflict', async () => {
+    needs('idempotency-keys').it('still replays, and says what is in conflict', async () => {
       const idempotency = { key: 'i', fingerprint: 'f' };
       await subject.add({ key: 'k' }, { idempotency });
       await drain();
@@ -229,14 +230,14 @@ export function describePause(setup: Setup): void {
       ).toMatchObject(['replayed', 'replayed', { code: 'id-conflict' }, { code: 'idempotency-mismatch' }]);
     });
 
-    it('is what a full queue says first', async () => {
+    needs('backlog-limits').it('is what a full queue says first', async () => {
       await subject.configure({ backlog: 1 });
       await subject.addOne();
       await drain();
       expect(await submit({})).toMatchObject([{ code: 'queue-draining' }]);
     });
 
-    it('refuses an atomic batch as a whole', async () => {
+    needs('atomic-batches').it('refuses an atomic batch as a whole', async () => {
       await subject.addOne({ key: 'k' });
       await drain();
       const tasks = [{ key: 'k' }, { key: 'l' }].map((task) => newTask({ queue: subject.name, ...task }));
@@ -251,7 +252,7 @@ export function describePause(setup: Setup): void {
       expect(await subject.retry(leased.id)).toMatchObject({ status: 'done' });
     });
 
-    it('may be repeated, and does not end when a tenant is resumed', async () => {
+    needs('tenants').it('may be repeated, and does not end when a tenant is resumed', async () => {
       await drain();
       await drain();
       await resume('a');

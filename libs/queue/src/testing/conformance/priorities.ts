@@ -1,6 +1,7 @@
 import { LIMITS } from '../../core/limits.js';
 import type { PriorityPolicy } from '../../core/settings.js';
 import type { Priority } from '../../core/task.js';
+import { needs } from './needs.js';
 import { useSubject, type Setup } from './subject.js';
 
 export function describePriorities(setup: Setup): void {
@@ -16,7 +17,7 @@ export function describePriorities(setup: Setup): void {
       })),
     );
 
-  describe('strict', () => {
+  needs('tenants').describe('strict', () => {
     const bounds = { 1: null, 2: null, 3: 100, 4: 50, 5: null, 6: null } as const;
 
     it('serves the highest first, as without any policy', async () => {
@@ -119,25 +120,28 @@ export function describePriorities(setup: Setup): void {
       expect(await subject.keys(9)).toEqual(['6.1', '6.2']);
     });
 
-    it('does not wait, in any priority, for a tenant that was found to be at its limit', async () => {
-      await subject.configure({
-        priority: { policy: 'strict', maxWaitMs: { 1: 0, 3: 10, 6: null } },
-        tenants: { concurrency: 1 },
-      });
-      await subject.start({ tenant: 'A' });
-      await subject.add({ tenant: 'A', priority: 1 }, { tenant: 'A', priority: 3 });
-      subject.clock.advance(50);
-      await subject.add(
-        { key: 'low', tenant: 'a', priority: 1 },
-        { key: 'middle', tenant: 'b', priority: 3 },
-      );
-      await addAt(6, 1);
-      subject.clock.advance(51);
-      // By A's tasks it would be the turn of 1 and then of 3; without them it is that of 1.
-      expect(await subject.keys(1)).toEqual(['low']);
-    });
+    needs('concurrency-limits').it(
+      'does not wait, in any priority, for a tenant that was found to be at its limit',
+      async () => {
+        await subject.configure({
+          priority: { policy: 'strict', maxWaitMs: { 1: 0, 3: 10, 6: null } },
+          tenants: { concurrency: 1 },
+        });
+        await subject.start({ tenant: 'A' });
+        await subject.add({ tenant: 'A', priority: 1 }, { tenant: 'A', priority: 3 });
+        subject.clock.advance(50);
+        await subject.add(
+          { key: 'low', tenant: 'a', priority: 1 },
+          { key: 'middle', tenant: 'b', priority: 3 },
+        );
+        await addAt(6, 1);
+        subject.clock.advance(51);
+        // By A's tasks it would be the turn of 1 and then of 3; without them it is that of 1.
+        expect(await subject.keys(1)).toEqual(['low']);
+      },
+    );
 
-    it('does not put a priority in front for a task that has expired', async () => {
+    needs('ttl').it('does not put a priority in front for a task that has expired', async () => {
       await policy({ policy: 'strict', maxWaitMs: bounds });
       await subject.addOne({ key: 'expired', tenant: 't3', ttlMs: 1 });
       subject.clock.advance(200);
@@ -178,7 +182,7 @@ export function describePriorities(setup: Setup): void {
     });
   });
 
-  describe('weighted', () => {
+  needs('tenants').describe('weighted', () => {
     const weights = { 1: 1, 2: 1, 3: 2, 4: 1, 5: 1, 6: 4 };
 
     it('shares in proportion to the weights', async () => {
@@ -224,7 +228,7 @@ export function describePriorities(setup: Setup): void {
   });
 
   describe('off', () => {
-    it('serves in the order of arrival, by tenant', async () => {
+    needs('tenants').it('serves in the order of arrival, by tenant', async () => {
       await policy({ policy: 'off' });
       await subject.add(
         { key: 'a1', tenant: 'a', priority: 1 },
@@ -234,7 +238,7 @@ export function describePriorities(setup: Setup): void {
       expect(await subject.keys(9)).toEqual(['a1', 'b1', 'a2']);
     });
 
-    it('leaves a task its priority', async () => {
+    needs('statistics').it('leaves a task its priority', async () => {
       await policy({ policy: 'off' });
       const task = await subject.addOne({ priority: 6 });
       expect(task.priority).toBe(6);

@@ -3,6 +3,7 @@ import type { ListQuery, PurgeRequest } from '../../core/ports.js';
 import { TERMINAL_STATES, type TaskId, type TaskState, type TerminalState } from '../../core/task.js';
 import { newTask } from '../builders.js';
 import { listAll } from '../invariants.js';
+import { needs } from './needs.js';
 import { keysOf, refusalOf, useSubject, type Setup } from './subject.js';
 
 export function describePurge(setup: Setup): void {
@@ -32,7 +33,7 @@ export function describePurge(setup: Setup): void {
   };
 
   describe('a purge', () => {
-    it('of what is pending cancels it', async () => {
+    needs('ttl').it('of what is pending cancels it', async () => {
       await oneInEachState();
       subject.clock.advance(5);
       expect(await purge('pending')).toEqual({ count: 1, more: false });
@@ -44,7 +45,7 @@ export function describePurge(setup: Setup): void {
       expect(await subject.lease(9)).toMatchObject({ tasks: [], more: false });
     });
 
-    it('of what waits cancels what is scheduled and retrying, too', async () => {
+    needs('ttl').it('of what waits cancels what is scheduled and retrying, too', async () => {
       await oneInEachState();
       expect(await purge('waiting')).toEqual({ count: 3, more: false });
       expect(await keys({ state: 'cancelled' })).toEqual(['cancelled', 'pending', 'retrying', 'scheduled']);
@@ -55,14 +56,17 @@ export function describePurge(setup: Setup): void {
       expect(await subject.lease(9)).toEqual({ tasks: [], more: false });
     });
 
-    it.each(TERMINAL_STATES)('of %s tasks removes them, and no others', async (state) => {
-      await oneInEachState();
-      const all = await keys();
-      expect(await purge(state)).toEqual({ count: 1, more: false });
-      expect(await keys()).toEqual(all.filter((key) => key !== state));
-      expect(await subject.find(subject.id(state))).toBeUndefined();
-      expect(await subject.queue.logs(subject.id(state))).toEqual([]);
-    });
+    needs('ttl', 'combined-lists').it.each(TERMINAL_STATES)(
+      'of %s tasks removes them, and no others',
+      async (state) => {
+        await oneInEachState();
+        const all = await keys();
+        expect(await purge(state)).toEqual({ count: 1, more: false });
+        expect(await keys()).toEqual(all.filter((key) => key !== state));
+        expect(await subject.find(subject.id(state))).toBeUndefined();
+        expect(await subject.queue.logs(subject.id(state))).toEqual([]);
+      },
+    );
 
     it('may be repeated, and may find nothing', async () => {
       expect(await purge('waiting')).toEqual({ count: 0, more: false });
@@ -87,7 +91,7 @@ export function describePurge(setup: Setup): void {
       },
     );
 
-    it('of a tenant cancels what is pending of it', async () => {
+    needs('tenants').it('of a tenant cancels what is pending of it', async () => {
       await subject.add(
         { key: 'a1', tenant: 'a' },
         { key: 'a6', tenant: 'a', priority: 6 },
@@ -100,18 +104,21 @@ export function describePurge(setup: Setup): void {
       expect(await subject.stateOf(subject.id('later'))).toBe('scheduled');
     });
 
-    it('of a tenant reaches what may not start, and what stepped aside', async () => {
-      await subject.addOf('a', 3, { orderingKey: 'o' });
-      await subject.take(9);
-      await subject.queue.pause(subject.name, 'a');
-      await subject.add({ key: 'a4', tenant: 'a' });
-      await subject.take(9);
-      expect(await purge('pending', 'a')).toEqual({ count: 3, more: false });
-      await subject.queue.resume(subject.name, 'a');
-      expect(await subject.lease(9)).toEqual({ tasks: [], more: false });
-    });
+    needs('tenants', 'ordering-keys').it(
+      'of a tenant reaches what may not start, and what stepped aside',
+      async () => {
+        await subject.addOf('a', 3, { orderingKey: 'o' });
+        await subject.take(9);
+        await subject.queue.pause(subject.name, 'a');
+        await subject.add({ key: 'a4', tenant: 'a' });
+        await subject.take(9);
+        expect(await purge('pending', 'a')).toEqual({ count: 3, more: false });
+        await subject.queue.resume(subject.name, 'a');
+        expect(await subject.lease(9)).toEqual({ tasks: [], more: false });
+      },
+    );
 
-    it('reaches a FIFO queue', async () => {
+    needs('tenants', 'fifo').it('reaches a FIFO queue', async () => {
       await subject.configure({ mode: 'fifo' });
       await subject.addOf('a', 3);
       const leased = await subject.takeOne();
@@ -128,7 +135,7 @@ export function describePurge(setup: Setup): void {
       expect(await waiting).toMatchObject({ id, state: 'cancelled' });
     });
 
-    it('counts what it cancels', async () => {
+    needs('statistics').it('counts what it cancels', async () => {
       await subject.add({}, {});
       await purge('pending');
       expect((await subject.overview()).minutes).toMatchObject([{ enqueued: 2, cancelled: 2 }]);
@@ -146,34 +153,40 @@ export function describePurge(setup: Setup): void {
       expect(await subject.queue.overview([subject.name])).toEqual([undefined]);
     });
 
-    it.each<[string, Partial<PurgeRequest>, string]>([
-      ['of what runs', { state: 'running' as never }, '/state'],
-      ['of what is scheduled', { state: 'scheduled' as never }, '/state'],
-      ['of nothing known', { state: 'nonsense' as never }, '/state'],
-      ['of a tenant in all that waits', { state: 'waiting', tenant: 'a' }, '/tenant'],
-      ['of a tenant in what has ended', { state: 'completed', tenant: 'a' }, '/tenant'],
-    ])('%s is refused', async (_, request, pointer) => {
+    const isInvalid = async (request: Partial<PurgeRequest>, pointer: string) => {
       await subject.addOne();
       await expect(
         subject.queue.purge({ queue: subject.name, state: 'pending', ...request }),
       ).rejects.toMatchObject({ code: 'invalid-request', data: { pointer } });
       expect(await subject.take(1)).toHaveLength(1);
-    });
+    };
+    it.each<[string, unknown]>([
+      ['of what runs', 'running'],
+      ['of what is scheduled', 'scheduled'],
+      ['of nothing known', 'nonsense'],
+    ])('%s is refused', (_, state) => isInvalid({ state: state as PurgeRequest['state'] }, '/state'));
+    needs('tenants').it.each<PurgeRequest['state']>(['waiting', 'completed'])(
+      'of a tenant in what is %s is refused',
+      (state) => isInvalid({ state, tenant: 'a' }, '/tenant'),
+    );
   });
 
   describe('a removal', () => {
-    it.each(TERMINAL_STATES)('of a %s task leaves nothing of it, and answers what it was', async (state) => {
-      const id = await ended(state);
-      const task = await subject.get(id);
-      expect(await subject.remove(id)).toEqual({ status: 'done', task });
-      expect(await subject.find(id)).toBeUndefined();
-      expect(await subject.queue.logs(id)).toEqual([]);
-      expect(await keys({ state })).toEqual([]);
-      expect(await keys()).not.toContain(state);
-      expect((await subject.overview()).states[state]).toBe(0);
-    });
+    needs('ttl', 'combined-lists').it.each(TERMINAL_STATES)(
+      'of a %s task leaves nothing of it, and answers what it was',
+      async (state) => {
+        const id = await ended(state);
+        const task = await subject.get(id);
+        expect(await subject.remove(id)).toEqual({ status: 'done', task });
+        expect(await subject.find(id)).toBeUndefined();
+        expect(await subject.queue.logs(id)).toEqual([]);
+        expect(await keys({ state })).toEqual([]);
+        expect(await keys()).not.toContain(state);
+        expect((await subject.overview()).states[state]).toBe(0);
+      },
+    );
 
-    it.each<TaskState>(['scheduled', 'pending', 'running', 'retrying'])(
+    needs('ttl').it.each<TaskState>(['scheduled', 'pending', 'running', 'retrying'])(
       'of a %s task is refused, and changes nothing',
       async (state) => {
         await oneInEachState();
@@ -186,7 +199,7 @@ export function describePurge(setup: Setup): void {
       },
     );
 
-    it('finds nothing where it is repeated, or where there is no such task', async () => {
+    needs('ttl').it('finds nothing where it is repeated, or where there is no such task', async () => {
       const id = await ended('completed');
       await subject.remove(id);
       expect(refusalOf(await subject.remove(id))).toBe('task-not-found');
@@ -208,18 +221,21 @@ export function describePurge(setup: Setup): void {
       expect(await subject.queue.remove([])).toEqual([]);
     });
 
-    it('frees the key for another task, and not the idempotency key', async () => {
-      const idempotency = { key: 'i', fingerprint: 'f' };
-      const { id } = await subject.addOne({ key: 'k', idempotency });
-      await subject.cancel(id);
-      await subject.remove(id);
-      expect((await subject.addOne({ key: 'k', payload: '2' })).id).toBe(id);
-      expect(await keys()).toEqual(['k']);
-      await subject.cancel(id);
-      await subject.remove(id);
-      const [outcome] = await subject.queue.enqueue([newTask({ queue: subject.name, idempotency })]);
-      expect(refusalOf(outcome)).toBe('task-gone');
-    });
+    needs('idempotency-keys', 'combined-lists').it(
+      'frees the key for another task, and not the idempotency key',
+      async () => {
+        const idempotency = { key: 'i', fingerprint: 'f' };
+        const { id } = await subject.addOne({ key: 'k', idempotency });
+        await subject.cancel(id);
+        await subject.remove(id);
+        expect((await subject.addOne({ key: 'k', payload: '2' })).id).toBe(id);
+        expect(await keys()).toEqual(['k']);
+        await subject.cancel(id);
+        await subject.remove(id);
+        const [outcome] = await subject.queue.enqueue([newTask({ queue: subject.name, idempotency })]);
+        expect(refusalOf(outcome)).toBe('task-gone');
+      },
+    );
 
     it('leaves nothing that a late settlement could find', async () => {
       const leased = await subject.start();
@@ -228,7 +244,7 @@ export function describePurge(setup: Setup): void {
       expect(refusalOf(await subject.complete(leased))).toBe('task-not-found');
     });
 
-    it('is answered to those who ask for the end afterwards with nothing', async () => {
+    needs('ttl').it('is answered to those who ask for the end afterwards with nothing', async () => {
       const id = await ended('failed');
       await subject.remove(id);
       expect(await subject.queue.waitForEnd(id, 60_000)).toBeUndefined();
@@ -248,38 +264,48 @@ export function describePurge(setup: Setup): void {
       await subject.queue.drain(subject.name);
     };
 
-    it('forgets its tasks, settings, pauses and statistics', async () => {
-      await used();
-      expect(await remove()).toEqual({ count: 3, more: false });
-      expect(await subject.queue.overview([subject.name])).toEqual([undefined]);
-      expect(await subject.queue.settings(subject.name)).toEqual({});
-      expect(await subject.queue.tenants(subject.name, 9)).toEqual({ items: [] });
-      expect(await keys()).toEqual([]);
-      expect(await subject.tenant('a')).toMatchObject({ settings: {}, paused: false, startedThisMinute: 0 });
-    });
+    needs('tenants', 'concurrency-limits', 'drain', 'combined-lists').it(
+      'forgets its tasks, settings, pauses and statistics',
+      async () => {
+        await used();
+        expect(await remove()).toEqual({ count: 3, more: false });
+        expect(await subject.queue.overview([subject.name])).toEqual([undefined]);
+        expect(await subject.queue.settings(subject.name)).toEqual({});
+        expect(await subject.queue.tenants(subject.name, 9)).toEqual({ items: [] });
+        expect(await keys()).toEqual([]);
+        expect(await subject.tenant('a')).toMatchObject({
+          settings: {},
+          paused: false,
+          startedThisMinute: 0,
+        });
+      },
+    );
 
-    it('leaves a name that can be used anew', async () => {
-      await used();
-      await remove();
-      await subject.addOf('a', 2);
-      expect(await subject.overview()).toMatchObject({
-        paused: false,
-        draining: false,
-        backlog: 2,
-        states: { pending: 2, completed: 0 },
-        minutes: [{ enqueued: 2, completed: 0 }],
-      });
-      expect((await subject.overview()).waits.every((count) => count === 0)).toBe(true);
-      expect(await subject.keys(9)).toEqual(['a1', 'a2']);
-    });
+    needs('tenants', 'concurrency-limits', 'drain', 'statistics').it(
+      'leaves a name that can be used anew',
+      async () => {
+        await used();
+        await remove();
+        await subject.addOf('a', 2);
+        expect(await subject.overview()).toMatchObject({
+          paused: false,
+          draining: false,
+          backlog: 2,
+          states: { pending: 2, completed: 0 },
+          minutes: [{ enqueued: 2, completed: 0 }],
+        });
+        expect((await subject.overview()).waits.every((count) => count === 0)).toBe(true);
+        expect(await subject.keys(9)).toEqual(['a1', 'a2']);
+      },
+    );
 
-    it('still lists the name', async () => {
+    needs('tenants', 'concurrency-limits', 'drain', 'queue-list').it('still lists the name', async () => {
       await used();
       await remove();
       expect((await subject.queue.queues(1_000)).items).toContain(subject.name);
     });
 
-    it('forgets who had how much', async () => {
+    needs('tenants', 'stealing').it('forgets who had how much', async () => {
       await subject.addOf('a', 3);
       await subject.addOf('b', 1);
       for (const leased of await subject.take(4, { tenants: ['b'] })) await subject.complete(leased);
@@ -289,7 +315,7 @@ export function describePurge(setup: Setup): void {
       expect(await subject.keys(4)).toEqual(['a1', 'b1', 'a2', 'b2']);
     });
 
-    it('forgets its rate', async () => {
+    needs('rate-limits').it('forgets its rate', async () => {
       await subject.configure({ rate: { limit: 1, perMs: 60_000 } });
       await subject.complete(await subject.start());
       await remove();
@@ -298,36 +324,41 @@ export function describePurge(setup: Setup): void {
       expect(await subject.take(1)).toHaveLength(1);
     });
 
-    it.each<TaskState>(['scheduled', 'pending', 'running', 'retrying'])(
-      'is refused while a task is %s, and changes nothing',
-      async (state) => {
+    needs('concurrency-limits', 'combined-lists').it.each<TaskState>([
+      'scheduled',
+      'pending',
+      'running',
+      'retrying',
+    ])('is refused while a task is %s, and changes nothing', async (state) => {
+      await subject.configure({ concurrency: 9 });
+      if (state === 'running' || state === 'retrying') {
+        const leased = await subject.start();
+        if (state === 'retrying') await subject.fail(leased, { retryInMs: 1_000 });
+      } else {
+        await subject.addOne({ delayMs: state === 'scheduled' ? 1_000 : 0 });
+      }
+      const before = await keys();
+      await expect(remove()).rejects.toMatchObject({ code: 'queue-not-empty', kind: 'conflict' });
+      expect(await keys()).toEqual(before);
+      expect(await subject.queue.settings(subject.name)).toEqual({ concurrency: 9 });
+    });
+
+    needs('concurrency-limits').it(
+      'takes a bounded number of tasks at a time, and the rest of the queue with the last',
+      async () => {
+        const many = LIMITS.purgeTasksMax + 20;
         await subject.configure({ concurrency: 9 });
-        if (state === 'running' || state === 'retrying') {
-          const leased = await subject.start();
-          if (state === 'retrying') await subject.fail(leased, { retryInMs: 1_000 });
-        } else {
-          await subject.addOne({ delayMs: state === 'scheduled' ? 1_000 : 0 });
-        }
-        const before = await keys();
-        await expect(remove()).rejects.toMatchObject({ code: 'queue-not-empty', kind: 'conflict' });
-        expect(await keys()).toEqual(before);
+        await subject.add(...Array.from({ length: many }, () => ({ delayMs: 5 })));
+        await purge('waiting');
+        await purge('waiting');
+        expect(await remove()).toEqual({ count: LIMITS.purgeTasksMax, more: true });
         expect(await subject.queue.settings(subject.name)).toEqual({ concurrency: 9 });
+        expect(await remove()).toEqual({ count: 20, more: false });
+        expect(await subject.queue.settings(subject.name)).toEqual({});
       },
     );
 
-    it('takes a bounded number of tasks at a time, and the rest of the queue with the last', async () => {
-      const many = LIMITS.purgeTasksMax + 20;
-      await subject.configure({ concurrency: 9 });
-      await subject.add(...Array.from({ length: many }, () => ({ delayMs: 5 })));
-      await purge('waiting');
-      await purge('waiting');
-      expect(await remove()).toEqual({ count: LIMITS.purgeTasksMax, more: true });
-      expect(await subject.queue.settings(subject.name)).toEqual({ concurrency: 9 });
-      expect(await remove()).toEqual({ count: 20, more: false });
-      expect(await subject.queue.settings(subject.name)).toEqual({});
-    });
-
-    it('may be repeated, and may find nothing', async () => {
+    needs('tenants', 'concurrency-limits', 'drain').it('may be repeated, and may find nothing', async () => {
       expect(await remove()).toEqual({ count: 0, more: false });
       expect(await subject.queue.overview([subject.name])).toEqual([undefined]);
       await used();
@@ -335,7 +366,7 @@ export function describePurge(setup: Setup): void {
       expect(await remove()).toEqual({ count: 0, more: false });
     });
 
-    it('leaves other queues alone', async () => {
+    needs('tenants', 'concurrency-limits', 'drain').it('leaves other queues alone', async () => {
       const other = `${subject.name}.other`;
       await subject.add({ queue: other });
       await used();
@@ -343,7 +374,7 @@ export function describePurge(setup: Setup): void {
       expect(await subject.take(1, { queue: other })).toHaveLength(1);
     });
 
-    it('remembers idempotency keys', async () => {
+    needs('idempotency-keys').it('remembers idempotency keys', async () => {
       const idempotency = { key: 'i', fingerprint: 'f' };
       await subject.cancel((await subject.addOne({ idempotency })).id);
       await remove();

@@ -1,11 +1,12 @@
 import { LIMITS } from '../../core/limits.js';
+import { needs } from './needs.js';
 import { keysOf, LEASE_MS, only, useSubject, WORKER, type Setup } from './subject.js';
 
 export function describeReap(setup: Setup): void {
   const subject = useSubject(setup);
   const reap = () => subject.queue.reap(subject.name);
 
-  it('returns a task whose lease is lost, and counts a crash', async () => {
+  needs('crash-counts').it('returns a task whose lease is lost, and counts a crash', async () => {
     const leased = await subject.start();
     await reap();
     subject.clock.advance(5_000);
@@ -32,7 +33,7 @@ export function describeReap(setup: Setup): void {
     expect(await subject.takeOne()).toMatchObject({ id: leased.id, attempt: 2, crashes: 1 });
   });
 
-  it('may run twice, or where there is nothing to do', async () => {
+  needs('crash-counts').it('may run twice, or where there is nothing to do', async () => {
     expect(await reap()).toEqual({ count: 0, more: false });
     const leased = await subject.start();
     await subject.loseLeases();
@@ -41,7 +42,7 @@ export function describeReap(setup: Setup): void {
     expect(await subject.take(9)).toHaveLength(1);
   });
 
-  it('gives up on a task that took its workers down too often', async () => {
+  needs('crash-counts').it('gives up on a task that took its workers down too often', async () => {
     const { id } = await subject.addOne();
     for (let crashes = 1; crashes <= LIMITS.crashesMax; crashes += 1) {
       expect(await subject.stateOf(id)).toBe('pending');
@@ -57,7 +58,7 @@ export function describeReap(setup: Setup): void {
     });
   });
 
-  it('ends a task that was asked to stop', async () => {
+  needs('cancel-running', 'crash-counts').it('ends a task that was asked to stop', async () => {
     const leased = await subject.start();
     await subject.cancel(leased.id);
     await subject.loseLeases();
@@ -111,7 +112,7 @@ export function describeReap(setup: Setup): void {
     expect(await reap()).toEqual({ count: 0, more: false, nextInMs: 1_500 });
   });
 
-  describe('after a gap', () => {
+  needs('crash-counts').describe('after a gap', () => {
     it('gives every lease one more length, once', async () => {
       const leased = await subject.start();
       await reap();
@@ -209,7 +210,7 @@ export function describeReap(setup: Setup): void {
     });
   });
 
-  describe('when the clock goes back', () => {
+  needs('crash-counts').describe('when the clock goes back', () => {
     it('lets no lease last longer than its length', async () => {
       const leased = await subject.start();
       await reap();

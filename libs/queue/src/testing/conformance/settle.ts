@@ -1,6 +1,7 @@
 import { LIMITS } from '../../core/limits.js';
 import type { LeasedTask, Settlement } from '../../core/ports.js';
 import { retryPolicy } from '../builders.js';
+import { needs } from './needs.js';
 import { keysOf, LEASE_MS, only, refusalOf, useSubject, WORKER, type Setup } from './subject.js';
 
 export function describeSettle(setup: Setup): void {
@@ -70,7 +71,7 @@ export function describeSettle(setup: Setup): void {
       expect(keysOf(await subject.take(4))).toEqual(['c', 'b', 'a', '0']);
     });
 
-    it('does not let a task expire that had started', async () => {
+    needs('ttl').it('does not let a task expire that had started', async () => {
       const leased = await subject.start({ ttlMs: 10 });
       await subject.release(leased);
       subject.clock.advance(10);
@@ -78,8 +79,8 @@ export function describeSettle(setup: Setup): void {
     });
   });
 
-  describe('repeated', () => {
-    it.each(['complete', 'release', 'fail'] as const)(
+  needs('repeatable-settlements').describe('repeated', () => {
+    needs('combined-lists').it.each(['complete', 'release', 'fail'] as const)(
       '%s answers the same and changes nothing',
       async (action) => {
         const leased = await subject.start();
@@ -337,7 +338,7 @@ export function describeSettle(setup: Setup): void {
       expect(await subject.stateOf(b.id)).toBe('running');
     });
 
-    it('cuts an error to what is kept', async () => {
+    needs('error-history').it('cuts an error to what is kept', async () => {
       const leased = await subject.start();
       await subject.fail(leased, {
         error: { message: 'm'.repeat(10_000), code: 'c'.repeat(100), details: { ok: 1 } },
@@ -349,7 +350,7 @@ export function describeSettle(setup: Setup): void {
       });
     });
 
-    it('drops details that are too long, and says so', async () => {
+    needs('error-history').it('drops details that are too long, and says so', async () => {
       const leased = await subject.start();
       const details = { stack: 'x'.repeat(LIMITS.errorBytesMax) };
       await subject.fail(leased, { error: { message: 'm', code: 'c', details } });
@@ -360,7 +361,7 @@ export function describeSettle(setup: Setup): void {
       });
     });
 
-    it('keeps the latest errors', async () => {
+    needs('error-history').it('keeps the latest errors', async () => {
       const kept = LIMITS.errorsKept;
       await subject.addOne({ retry: retryPolicy({ maxAttempts: kept + 10 }) });
       for (let i = 1; i <= kept + 2; i += 1) {
@@ -372,7 +373,7 @@ export function describeSettle(setup: Setup): void {
       );
     });
 
-    it('keeps an error as it was given', async () => {
+    needs('error-history').it('keeps an error as it was given', async () => {
       const given = {
         message: 'a\u001e\u001f\n~ 漢 "',
         code: 'x y',

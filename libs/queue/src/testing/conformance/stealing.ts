@@ -1,12 +1,13 @@
 import { LIMITS } from '../../core/limits.js';
 import type { LeaseRequest } from '../../core/ports.js';
+import { needs } from './needs.js';
 import { keysOf, SHORT_MS, useSubject, type Setup } from './subject.js';
 
 export function describeStealing(setup: Setup): void {
   const subject = useSubject(setup);
   const own = (...tenants: string[]): Partial<LeaseRequest> => ({ tenants, steal: false });
 
-  describe('tenants that a worker names', () => {
+  needs('tenants').describe('tenants that a worker names', () => {
     it('are served before all others, whatever the priority of those', async () => {
       await subject.addOf('a', 2, { priority: 1 });
       await subject.addOf('b', 2, { priority: 6 });
@@ -94,23 +95,26 @@ export function describeStealing(setup: Setup): void {
       expect(await subject.keys(4)).toEqual(['a3', 'b2', 'a4', 'b3']);
     });
 
-    it('are held to their concurrency and their rate', async () => {
-      await subject.configureTenant('a', { concurrency: 1 });
-      await subject.configureTenant('b', { rate: { limit: 1, perMs: 1_000, burst: 2 } });
-      await subject.addOf('a', 3);
-      await subject.addOf('b', 3);
-      const lease = await subject.lease(9, own('a', 'b'));
-      expect(keysOf(lease.tasks)).toEqual(['a1', 'b1', 'b2']);
-      expect(lease).toMatchObject({ more: false, nextDueInMs: 1_000 });
-    });
+    needs('concurrency-limits', 'rate-limits').it(
+      'are held to their concurrency and their rate',
+      async () => {
+        await subject.configureTenant('a', { concurrency: 1 });
+        await subject.configureTenant('b', { rate: { limit: 1, perMs: 1_000, burst: 2 } });
+        await subject.addOf('a', 3);
+        await subject.addOf('b', 3);
+        const lease = await subject.lease(9, own('a', 'b'));
+        expect(keysOf(lease.tasks)).toEqual(['a1', 'b1', 'b2']);
+        expect(lease).toMatchObject({ more: false, nextDueInMs: 1_000 });
+      },
+    );
 
-    it("are held to the queue's concurrency and rate", async () => {
+    needs('concurrency-limits').it("are held to the queue's concurrency and rate", async () => {
       await subject.configure({ concurrency: 2 });
       await subject.addOf('a', 3);
       expect(await subject.keys(9, own('a'))).toEqual(['a1', 'a2']);
     });
 
-    it('are passed over by what has expired', async () => {
+    needs('ttl').it('are passed over by what has expired', async () => {
       await subject.addOf('a', 2, { ttlMs: 1 });
       await subject.add({ key: 'a3', tenant: 'a' });
       subject.clock.advance(1);
@@ -118,7 +122,7 @@ export function describeStealing(setup: Setup): void {
     });
   });
 
-  describe('steal', () => {
+  needs('tenants').describe('steal', () => {
     const prepare = async () => {
       await subject.addOf('a', 1);
       await subject.addOf('b', 2, { priority: 1 });
@@ -174,7 +178,7 @@ export function describeStealing(setup: Setup): void {
     });
   });
 
-  describe('more', () => {
+  needs('tenants').describe('more', () => {
     it('speaks of the named tenants where only they are served', async () => {
       await subject.addOf('a', 2);
       await subject.addOf('b', 1);
@@ -192,7 +196,7 @@ export function describeStealing(setup: Setup): void {
     });
   });
 
-  it('is the same for a repeated request', async () => {
+  needs('tenants', 'repeatable-leases').it('is the same for a repeated request', async () => {
     await subject.addOf('a', 3);
     const first = await subject.lease(2, { ...own('a'), requestId: 'r1' });
     expect(await subject.lease(2, { ...own('a'), requestId: 'r1' })).toEqual(first);
@@ -209,13 +213,13 @@ export function describeStealing(setup: Setup): void {
     await expect(subject.lease(1, request)).rejects.toMatchObject({ kind: 'invalid', data: { pointer } });
   });
 
-  it('takes as many tenants as may be named', async () => {
+  needs('tenants').it('takes as many tenants as may be named', async () => {
     await subject.addOne({ tenant: 't99' });
     const tenants = manyTenants(LIMITS.leaseTenantsMax);
     expect(await subject.take(1, { tenants, steal: tenants })).toHaveLength(1);
   });
 
-  describe('waiting for work of named tenants', () => {
+  needs('tenants').describe('waiting for work of named tenants', () => {
     const asked = async (...tenants: string[]) => {
       await subject.lease(1, own(...tenants));
       await subject.silence(tenants);
@@ -264,7 +268,7 @@ export function describeStealing(setup: Setup): void {
       expect(await subject.wait(['a', 'b'])).toBe(subject.name);
     });
 
-    it.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
+    needs('concurrency-limits').it.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
       [
         'the queue is resumed',
         () => subject.queue.pause(subject.name),
@@ -290,7 +294,7 @@ export function describeStealing(setup: Setup): void {
       expect(await waiting).toBe(subject.name);
     });
 
-    it('ends when the queue has room again', async () => {
+    needs('concurrency-limits').it('ends when the queue has room again', async () => {
       await subject.configure({ concurrency: 1 });
       const leased = await subject.start({ tenant: 'b' });
       await subject.addOf('a', 1);
@@ -300,7 +304,7 @@ export function describeStealing(setup: Setup): void {
       expect(await waiting).toBe(subject.name);
     });
 
-    it('ends for a FIFO queue when there is work of anyone', async () => {
+    needs('fifo').it('ends for a FIFO queue when there is work of anyone', async () => {
       await subject.configure({ mode: 'fifo' });
       await asked('a');
       const waiting = subject.wait(['a']);
@@ -310,7 +314,7 @@ export function describeStealing(setup: Setup): void {
     });
   });
 
-  describe('tenants that strangers name', () => {
+  needs('tenants').describe('tenants that strangers name', () => {
     it('have their last turns remembered as far as these are many', async () => {
       const names = manyTenants(LIMITS.servedTenantsKept + 2);
       await subject.add(...names.slice(0, 500).map((tenant) => ({ tenant })));

@@ -1,3 +1,4 @@
+import type { Capability } from '../../core/capabilities.js';
 import type {
   Lease,
   LeasedTask,
@@ -16,6 +17,8 @@ import type { QueueName, Task, TaskId, TaskState } from '../../core/task.js';
 import { newTask, uniqueQueue } from '../builders.js';
 import { checkInvariants } from '../invariants.js';
 import type { ManualClock } from '../manual-clock.js';
+import { watchRequirements } from '../watch-requirements.js';
+import { needsOf } from './needs.js';
 
 /** A backend as the suite gets it: empty, reading "now" from `clock`, with 0.5 for every random number. */
 export interface QueueUnderTest {
@@ -42,11 +45,15 @@ export const SHORT_MS = 20;
 /** The queue a test works on, with the steps most tests are made of. */
 export class Subject {
   #underTest?: QueueUnderTest;
+  #queue?: Queue;
+  /** What the test has asked for that a backend may lack. */
+  readonly #needed = new Set<Capability>();
   /** The test's own queue. */
   name: QueueName = '';
 
   get queue(): Queue {
-    return this.#current.queue;
+    if (!this.#queue) throw new Error('only inside a test');
+    return this.#queue;
   }
 
   get clock(): ManualClock {
@@ -61,19 +68,28 @@ export class Subject {
     return this.#current.forgetsByClock !== false;
   }
 
-  another(): Promise<Queue> {
-    return this.#current.another?.() ?? Promise.resolve(this.queue);
+  async another(): Promise<Queue> {
+    const another = await this.#current.another?.();
+    return another ? this.#watch(another) : this.queue;
+  }
+
+  #watch(queue: Queue): Queue {
+    return watchRequirements(queue, (capability) => this.#needed.add(capability));
   }
 
   async begin(setup: Setup): Promise<void> {
+    this.#needed.clear();
     this.#underTest = await setup();
+    this.#queue = this.#watch(this.#underTest.queue);
     this.name = uniqueQueue();
   }
 
   async end(): Promise<void> {
     const underTest = this.#current;
     this.#underTest = undefined;
+    this.#queue = undefined;
     try {
+      this.#checkNeeds();
       await checkInvariants(underTest.queue, this.name);
     } finally {
       await underTest.cleanup();
@@ -122,6 +138,11 @@ export class Subject {
     return this.add(
       ...Array.from({ length: count }, (_, i) => ({ tenant, key: `${tenant}${i + 1}`, ...task })),
     );
+  }
+
+  /** For `a`, the tasks `a1`, `a2` and so on, of the default tenant. */
+  addMany(prefix: string, count: number, task: Partial<NewTask> = {}): Promise<Task[]> {
+    return this.add(...Array.from({ length: count }, (_, i) => ({ key: `${prefix}${i + 1}`, ...task })));
   }
 
   /** A new task, started. Nothing else may be waiting. */
@@ -225,6 +246,12 @@ export class Subject {
       this.clock.advance(Math.min(5_000, leaseMs - passed));
       await this.queue.reap(this.name);
     }
+  }
+
+  #checkNeeds(): void {
+    const named = needsOf(expect.getState().currentTestName ?? '');
+    const unnamed = [...this.#needed].filter((capability) => !named.has(capability));
+    if (unnamed.length > 0) throw new Error(`The case asks for ${unnamed.join(', ')} and does not say so.`);
   }
 
   get #current(): QueueUnderTest {

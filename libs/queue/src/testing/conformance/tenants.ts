@@ -1,5 +1,6 @@
 import { LIMITS } from '../../core/limits.js';
 import type { LeasedTask, TenantOverview } from '../../core/ports.js';
+import { needs } from './needs.js';
 import { useSubject, type Setup } from './subject.js';
 
 const MINUTE_MS = 60_000;
@@ -28,7 +29,7 @@ export function describeTenants(setup: Setup): void {
       expect(await subject.tenant('a')).toEqual(nothing);
     });
 
-    it('counts what waits and what runs', async () => {
+    needs('stealing').it('counts what waits and what runs', async () => {
       await subject.addOf('a', 5);
       await subject.add({ tenant: 'a', delayMs: 5 }, { tenant: 'b' });
       const [one, two] = await subject.take(3, { tenants: ['a'] });
@@ -81,7 +82,7 @@ export function describeTenants(setup: Setup): void {
       return subject.takeOne();
     };
 
-    it.each([
+    needs('statistics').it.each([
       ...LIMITS.waitBoundsMs.map((bound, index) => [bound, index]),
       ...LIMITS.waitBoundsMs.map((bound, index) => [bound + 1, index + 1]),
       [0, 0],
@@ -127,7 +128,7 @@ export function describeTenants(setup: Setup): void {
       expect(counted((await subject.tenant('a')).waits)).toEqual({ 0: 1 });
     });
 
-    it('are counted by tenant, and for the queue in all', async () => {
+    needs('statistics').it('are counted by tenant, and for the queue in all', async () => {
       await startAfter(0, 'a');
       await startAfter(20, 'b');
       await startAfter(20, 'b');
@@ -136,7 +137,7 @@ export function describeTenants(setup: Setup): void {
       expect(counted((await subject.overview()).waits)).toEqual({ 0: 1, 3: 2 });
     });
 
-    it('of the queue are those of the minutes shown', async () => {
+    needs('statistics').it('of the queue are those of the minutes shown', async () => {
       await startAfter(0);
       subject.clock.advance(30 * MINUTE_MS);
       await startAfter(0);
@@ -187,7 +188,7 @@ export function describeTenants(setup: Setup): void {
       expect(await names()).toEqual(['b', 'e', 'd', 'c', 'a', 'B']);
     });
 
-    it('counts what waits in any way, and what runs', async () => {
+    needs('stealing').it('counts what waits in any way, and what runs', async () => {
       await subject.add(
         { tenant: 'a' },
         { tenant: 'a', delayMs: 5 },
@@ -204,7 +205,7 @@ export function describeTenants(setup: Setup): void {
       expect(await names()).toEqual(['c', 'b', 'a']);
     });
 
-    it('shows of each what is known of it', async () => {
+    needs('concurrency-limits').it('shows of each what is known of it', async () => {
       await subject.addOf('a', 3);
       await subject.configureTenant('a', { concurrency: 2 });
       await subject.take(5);
@@ -226,7 +227,7 @@ export function describeTenants(setup: Setup): void {
       expect(await names()).toEqual(['a', 'set', 'paused']);
     });
 
-    it.each<[string, () => Promise<unknown>]>([
+    needs('ttl').it.each<[string, () => Promise<unknown>]>([
       ['complete', async () => subject.complete(await subject.takeOne())],
       ['fail', async () => subject.fail(await subject.takeOne(), { retryable: false })],
       ['are cancelled', () => subject.cancel(subject.id('a1'))],

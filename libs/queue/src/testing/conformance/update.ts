@@ -1,6 +1,7 @@
 import type { LeasedTask } from '../../core/ports.js';
 import type { Priority } from '../../core/task.js';
 import { newTask } from '../builders.js';
+import { needs } from './needs.js';
 import { keysOf, only, refusalOf, SHORT_MS, useSubject, type Setup } from './subject.js';
 
 export function describeUpdate(setup: Setup): void {
@@ -29,7 +30,7 @@ export function describeUpdate(setup: Setup): void {
       expect(await subject.keys(9)).toEqual(['a', 'c', 'low', 'b']);
     });
 
-    it('is counted under the new one from then on', async () => {
+    needs('statistics').it('is counted under the new one from then on', async () => {
       await subject.addOne({ key: 'a' });
       await setPriority('a', 6);
       expect((await subject.overview()).priorities).toMatchObject({ 3: { pending: 0 }, 6: { pending: 1 } });
@@ -42,7 +43,7 @@ export function describeUpdate(setup: Setup): void {
       });
     });
 
-    it('counts as pending anew: the wait begins then', async () => {
+    needs('tenants', 'statistics').it('counts as pending anew: the wait begins then', async () => {
       await subject.addOne({ key: 'a', tenant: 't' });
       subject.clock.advance(500);
       await setPriority('a', 6);
@@ -53,7 +54,7 @@ export function describeUpdate(setup: Setup): void {
       expect((await subject.tenant('t')).waits[3]).toBe(1);
     });
 
-    it('to the one it has changes nothing', async () => {
+    needs('statistics').it('to the one it has changes nothing', async () => {
       await subject.add({ key: 'a' }, { key: 'b' });
       const task = await subject.get(subject.id('a'));
       subject.clock.advance(10);
@@ -122,14 +123,14 @@ export function describeUpdate(setup: Setup): void {
       expect(await waiting).toBe(subject.name);
     });
 
-    it('keeps a task in its place where priorities mean nothing', async () => {
+    needs('priority-policies').it('keeps a task in its place where priorities mean nothing', async () => {
       await subject.configure({ priority: { policy: 'off' } });
       await subject.add({ key: 'a' }, { key: 'b' });
       expect(await setPriority('a', 6)).toMatchObject({ task: { priority: 6 } });
       expect(await subject.keys(9)).toEqual(['a', 'b']);
     });
 
-    it('still lets the task expire', async () => {
+    needs('ttl').it('still lets the task expire', async () => {
       await subject.addOne({ key: 'a', ttlMs: 100 });
       await setPriority('a', 6);
       subject.clock.advance(100);
@@ -198,7 +199,7 @@ export function describeUpdate(setup: Setup): void {
       expect(await subject.keys(9)).toEqual(['a', 'b']);
     });
 
-    it('leaves the time of expiry as it was', async () => {
+    needs('ttl').it('leaves the time of expiry as it was', async () => {
       const { expiresAt } = await subject.addOne({ key: 'a', delayMs: 100, ttlMs: 100 });
       await setTime('a', subject.now + 50);
       expect((await subject.get(subject.id('a'))).expiresAt).toBe(expiresAt);

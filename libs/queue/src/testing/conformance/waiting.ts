@@ -1,8 +1,16 @@
+import type { LeasedTask } from '../../core/ports.js';
 import { uniqueQueue } from '../builders.js';
+import { needs } from './needs.js';
 import { LEASE_MS, LONG_MS, SHORT_MS, useSubject, type Setup } from './subject.js';
 
 export function describeWaiting(setup: Setup): void {
   const subject = useSubject(setup);
+  let held: LeasedTask;
+  /** Starts a task that is `held` then; its id. */
+  const start = async () => {
+    held = await subject.start();
+    return held.id;
+  };
 
   describe('for work', () => {
     const wait = (timeoutMs = LONG_MS, signal?: AbortSignal) =>
@@ -63,7 +71,7 @@ export function describeWaiting(setup: Setup): void {
       expect(await wait(SHORT_MS)).toBeUndefined();
     });
 
-    it('of several ends once for one submission', async () => {
+    needs('wake-tokens').it('of several ends once for one submission', async () => {
       const controller = new AbortController();
       const another = await subject.another();
       const waits = [
@@ -78,14 +86,14 @@ export function describeWaiting(setup: Setup): void {
       expect(woken).toEqual([subject.name]);
     });
 
-    it('leaves one token however much work arrives', async () => {
+    needs('wake-tokens').it('leaves one token however much work arrives', async () => {
       await subject.add({}, {});
       await subject.addOne();
       expect(await wait()).toBe(subject.name);
       expect(await wait(SHORT_MS)).toBeUndefined();
     });
 
-    it('is passed on by a lease that leaves work behind', async () => {
+    needs('wake-tokens').it('is passed on by a lease that leaves work behind', async () => {
       await subject.add({}, {});
       const waits = [wait(), wait()];
       await Promise.race(waits);
@@ -93,21 +101,21 @@ export function describeWaiting(setup: Setup): void {
       expect(await Promise.all(waits)).toEqual([subject.name, subject.name]);
     });
 
-    it('is passed on by a lease that takes nothing', async () => {
+    needs('wake-tokens').it('is passed on by a lease that takes nothing', async () => {
       await subject.addOne();
       await wait();
       await subject.lease(0);
       expect(await wait()).toBe(subject.name);
     });
 
-    it('is not passed on where nothing is left', async () => {
+    needs('wake-tokens').it('is not passed on where nothing is left', async () => {
       await subject.addOne();
       await wait();
       await subject.take(1);
       expect(await wait(SHORT_MS)).toBeUndefined();
     });
 
-    it('is passed on by the lease that comes with a settlement', async () => {
+    needs('wake-tokens').it('is passed on by the lease that comes with a settlement', async () => {
       const leased = await subject.start();
       await subject.add({}, {});
       await wait();
@@ -121,23 +129,10 @@ export function describeWaiting(setup: Setup): void {
       expect(await wait()).toBe(subject.name);
     });
 
-    it.each<[string, () => Promise<void>, () => Promise<unknown>]>([
-      [
-        'a release',
-        async () => void (await subject.start({}, { requestId: 'r' })),
-        async () => subject.release((await subject.take(1, { requestId: 'r' }))[0] ?? never()),
-      ],
-      [
-        'a failure without delay',
-        async () => void (await subject.start({}, { requestId: 'r' })),
-        async () => subject.fail((await subject.take(1, { requestId: 'r' }))[0] ?? never(), { retryInMs: 0 }),
-      ],
-      [
-        'a failure with the nearest retry',
-        async () => void (await subject.start({}, { requestId: 'r' })),
-        async () =>
-          subject.fail((await subject.take(1, { requestId: 'r' }))[0] ?? never(), { retryInMs: 50 }),
-      ],
+    it.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
+      ['a release', start, () => subject.release(held)],
+      ['a failure without delay', start, () => subject.fail(held, { retryInMs: 0 })],
+      ['a failure with the nearest retry', start, () => subject.fail(held, { retryInMs: 50 })],
       ['a lost lease', async () => void (await subject.start()), () => subject.loseLeases()],
       [
         'a promotion',
@@ -165,7 +160,7 @@ export function describeWaiting(setup: Setup): void {
       expect(await waiting).toBe(subject.name);
     });
 
-    it('is ended by nothing that leaves no work and no nearer due time', async () => {
+    needs('wake-tokens').it('is ended by nothing that leaves no work and no nearer due time', async () => {
       await subject.add({ key: 'd', delayMs: 10 }, {}, {});
       const [a, b] = await subject.take(2);
       if (!a || !b) throw new Error('expected two');
@@ -180,14 +175,17 @@ export function describeWaiting(setup: Setup): void {
       expect(await wait(SHORT_MS)).toBeUndefined();
     });
 
-    it('is ended by a promotion where a worker took the token and was never heard of again', async () => {
-      await subject.addOne();
-      await wait();
-      await subject.queue.promote(subject.name);
-      expect(await wait()).toBe(subject.name);
-    });
+    needs('wake-tokens').it(
+      'is ended by a promotion where a worker took the token and was never heard of again',
+      async () => {
+        await subject.addOne();
+        await wait();
+        await subject.queue.promote(subject.name);
+        expect(await wait()).toBe(subject.name);
+      },
+    );
 
-    it('is not ended by a promotion where nothing may start', async () => {
+    needs('wake-tokens').it('is not ended by a promotion where nothing may start', async () => {
       await subject.addOne();
       await subject.queue.pause(subject.name);
       await wait();
@@ -240,19 +238,26 @@ export function describeWaiting(setup: Setup): void {
     });
 
     const ends: [string, () => Promise<string>, (id: string) => Promise<unknown>][] = [
-      ['completed', () => startAs('r'), async () => subject.complete(await held('r'), '"done"')],
-      ['failed', () => startAs('r'), async () => subject.fail(await held('r'), { retryable: false })],
+      ['completed', start, () => subject.complete(held, '"done"')],
+      ['failed', start, () => subject.fail(held, { retryable: false })],
       ['cancelled', async () => (await subject.addOne()).id, (id) => subject.cancel(id)],
-      [
+    ];
+    it.each(ends)('answers when the task is %s', answers);
+    needs('ttl').it('answers when the task expires', () =>
+      answers(
         'expired',
         async () => (await subject.addOne({ ttlMs: 5 })).id,
         () => {
           subject.clock.advance(5);
           return subject.queue.promote(subject.name);
         },
-      ],
-    ];
-    it.each(ends)('answers when the task is %s', async (state, prepare, end) => {
+      ),
+    );
+    async function answers(
+      state: string,
+      prepare: () => Promise<string>,
+      end: (id: string) => Promise<unknown>,
+    ): Promise<void> {
       const id = await prepare();
       const another = await subject.another();
       const waits = [subject.queue.waitForEnd(id, LONG_MS), another.waitForEnd(id, LONG_MS)];
@@ -261,7 +266,7 @@ export function describeWaiting(setup: Setup): void {
       expect(one).toMatchObject({ id, state });
       expect(two).toEqual(one);
       expect(one).toEqual(await subject.get(id));
-    });
+    }
 
     it('does not miss an end at any moment of beginning to wait', async () => {
       for (let turns = 0; turns < 20; turns += 1) {
@@ -312,12 +317,5 @@ export function describeWaiting(setup: Setup): void {
       await closing.close();
       expect(await waiting).toBe('ended');
     });
-
-    const startAs = async (requestId: string) => (await subject.start({}, { requestId })).id;
-    const held = async (requestId: string) => (await subject.take(1, { requestId }))[0] ?? never();
   });
-}
-
-function never(): never {
-  throw new Error('expected a leased task');
 }
