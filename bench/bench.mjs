@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+// npm run bench: Fairlane and its peers, the same work in one run; README.md has the options.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { root } from '../tools/lib/root.mjs';
+import { busyPercent, describeRun } from './lib/machine.mjs';
+import { measureRounds } from './lib/rounds.mjs';
+import { printFigures, printGoals } from './lib/print.mjs';
+import { scenarios } from './scenarios.mjs';
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    systems: { type: 'string' },
+    rounds: { type: 'string' },
+    tasks: { type: 'string' },
+    fsync: { type: 'string', default: 'off' },
+    quick: { type: 'boolean', default: false },
+    out: { type: 'string' },
+  },
+});
+const { only, systems, quick, fsync } = values;
+const names = listed('scenario', only, Object.keys(scenarios));
+const wanted = listed('system', systems, [
+  ...new Set(Object.values(scenarios).flatMap((one) => one.systems)),
+]);
+const settings = {
+  rounds: Number(values.rounds ?? (quick ? 1 : 3)),
+  tasks: Number(values.tasks ?? (quick ? 4_000 : 40_000)),
+  requests: quick ? 3_000 : 30_000,
+  latencies: quick ? 100 : 400,
+  fsync,
+  quick,
+};
+const out =
+  values.out ?? join(root, 'bench/results', only || systems || quick ? 'partial.json' : 'latest.json');
+
+const busy = await busyPercent();
+console.log(`Before it began, the machine was ${busy} % busy.`);
+const figures = {};
+for (const name of names) {
+  const scenario = scenarios[name];
+  const measured = await measureRounds(
+    scenario,
+    scenario.systems.filter((one) => wanted.includes(one)),
+    settings,
+  );
+  Object.assign(figures, measured);
+  printFigures(measured);
+}
+printGoals(figures);
+const run = { ...(await describeRun(busy)), settings, figures };
+await mkdir(dirname(out), { recursive: true });
+await writeFile(out, `${JSON.stringify(run, undefined, 2)}\n`);
+console.log(`\nWritten to ${out}`);
+process.exit();
+
+/** What was asked for by name. */
+function listed(kind, text, all) {
+  const chosen = text?.split(',') ?? all;
+  const unknown = chosen.find((name) => !all.includes(name));
+  if (unknown === undefined) return chosen;
+  console.error(`There is no ${kind} ${unknown}; there are ${all.join(', ')}.`);
+  process.exit(2);
+}

@@ -1,0 +1,114 @@
+import { ratios, spread } from './figures.mjs';
+
+/**
+ * What must hold, and what we are after. `of` and `by` name a figure and a system; a bound is on the median, over the
+ * rounds, of the one divided by the other in the same round, or of the value itself where there is no `by`.
+ */
+const GOALS = [
+  {
+    title: 'Engine: enqueue singly, 64 in flight',
+    of: 'enqueue-singly/fairlane',
+    floor: [atLeast(3, 'enqueue-singly/bullmq')],
+    after: [atLeast(1.3, 'enqueue-singly/bee-queue')],
+  },
+  {
+    title: 'Engine: enqueue in batches of 100',
+    of: 'enqueue-batches/fairlane',
+    floor: [atLeast(4, 'enqueue-batches/bullmq')],
+    after: [atLeast(1.3, 'enqueue-batches/bee-queue')],
+  },
+  {
+    title: 'Engine: drain, one worker process',
+    of: 'drain-one/fairlane',
+    floor: [atLeast(2.5, 'drain-one/bullmq')],
+    after: [atLeast(1, 'drain-one/beanstalkd')],
+  },
+  {
+    title: 'Engine: drain, two worker processes',
+    of: 'drain-two/fairlane',
+    floor: [atLeast(1, 'drain-one/fairlane')],
+    after: [atLeast(1.5, 'drain-one/fairlane')],
+  },
+  {
+    title: 'Engine: enqueue to handler at rest, median',
+    of: 'latency-median/fairlane',
+    floor: [atMost(1, 'latency-median/bullmq')],
+    after: [atMost(1.3, 'latency-median/bee-queue')],
+  },
+  {
+    title: 'Engine: enqueue to handler at rest, p99',
+    of: 'latency-p99/fairlane',
+    floor: [atMost(1, 'latency-p99/bullmq')],
+    after: [atMost(1.3, 'latency-p99/bee-queue')],
+  },
+  {
+    title: 'Redis memory per waiting task',
+    of: 'memory/fairlane',
+    floor: [atMost(0.6, 'memory/bullmq')],
+    after: [atMost(0.5, 'memory/bullmq')],
+  },
+  {
+    title: 'HTTP: POST a task, validated, stored, 64 connections',
+    of: 'http-post/fairlane',
+    floor: [atLeast(1.8, 'http-post/nest-bullmq'), atLeast(1, 'http-post/fastify-bullmq')],
+    after: [atLeast(0.7, 'http-post/fastify')],
+  },
+  {
+    title: 'HTTP: POST batches of 100',
+    of: 'http-post-batches/fairlane',
+    floor: [atLeast(2, 'http-post-batches/nest-bullmq')],
+    after: [atLeast(4, 'http-post-batches/nest-bullmq')],
+  },
+  {
+    title: 'HTTP: GET a task',
+    of: 'http-get/fairlane',
+    floor: [atLeast(1, 'http-get/nest-bullmq')],
+    after: [atLeast(0.6, 'http-get/fastify')],
+  },
+];
+
+function atLeast(bound, by) {
+  return { bound, by, more: true };
+}
+
+function atMost(bound, by) {
+  return { bound, by, more: false };
+}
+
+/** The goals of which everything has been measured, with what was measured and whether it holds. */
+export function judge(figures) {
+  return GOALS.flatMap(({ title, of, floor, after }) => {
+    const bounds = [
+      ...floor.map((bound) => ({ kind: 'floor', ...bound })),
+      ...after.map((bound) => ({ kind: 'after', ...bound })),
+    ].flatMap((bound) => judgeBound(figures, of, bound));
+    return bounds.length === 0 ? [] : [{ title, bounds }];
+  });
+}
+
+function judgeBound(figures, of, { kind, bound, by, more }) {
+  const numbers = valuesOf(figures, of);
+  const others = by === undefined ? numbers.map(() => 1) : valuesOf(figures, by);
+  if (numbers.length === 0 || others.length === 0) return [];
+  const measured = spread(ratios(numbers, others));
+  const unit = by === undefined ? figures[of.split('/')[0]].unit : `× ${nameOf(of, by)}`;
+  return [
+    {
+      kind,
+      says: `${more ? 'at least' : 'at most'} ${bound.toLocaleString('en')} ${unit}`,
+      measured,
+      holds: more ? measured.median >= bound : measured.median <= bound,
+    },
+  ];
+}
+
+function valuesOf(figures, name) {
+  const [figure, system] = name.split('/');
+  return figures[figure]?.values[system] ?? [];
+}
+
+/** The system, or the figure where that is the other one. */
+function nameOf(of, by) {
+  const [[figure], [otherFigure, system]] = [of.split('/'), by.split('/')];
+  return figure === otherFigure ? system : otherFigure;
+}

@@ -1,0 +1,37 @@
+import { Chores, createRedisQueue, HandlerTable, NO_METER, Runner } from '../../dist/libs/queue/src/index.js';
+import { PAYLOAD_TEXT, QUEUE, TYPE } from '../lib/work.mjs';
+
+/** The engine as a program embeds it, with all that a worker does: leases, heartbeats, counters, events, retention. */
+export async function open({ port }) {
+  const queue = createRedisQueue({ address: { port } });
+  await queue.open();
+  const holder = `bench:${process.pid}`;
+  let runner;
+  let chores;
+  return {
+    async enqueue(count, tenantOf) {
+      // Three attempts are the default.
+      const task = (i) => ({ queue: QUEUE, type: TYPE, payload: PAYLOAD_TEXT, tenant: tenantOf?.(i) });
+      const outcomes = await queue.enqueue(Array.from({ length: count }, (_, i) => task(i)));
+      if (outcomes.some(({ status }) => status !== 'accepted')) throw new Error('a task was not accepted');
+    },
+    work(concurrency, { started, ended }) {
+      runner = new Runner({
+        queue,
+        queues: [QUEUE],
+        handlers: new HandlerTable([{ type: TYPE, run: () => started() }]),
+        concurrency,
+        workerId: holder,
+        meter: { ...NO_METER, attemptEnded: ended },
+      });
+      chores = new Chores({ queue, holder });
+      runner.start();
+      chores.start();
+    },
+    async close() {
+      await chores?.stop();
+      await runner?.releaseNow();
+      await queue.close();
+    },
+  };
+}
