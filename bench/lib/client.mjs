@@ -5,11 +5,11 @@ import { once } from 'node:events';
  * Starts a client of one of the systems in `bench/peers`, in a process of its own, so that none is measured with what the
  * others left behind. `call` runs a method of `client-process.mjs` there.
  *
- * @param {string} system @param {{port: number}} store
+ * @param {string} system @param {{port?: number, url?: string}} store where its store is, or its service
  */
-export async function startClient(system, { port }) {
+export async function startClient(system, { port, url }) {
   const script = new URL('../peers/client-process.mjs', import.meta.url);
-  const child = fork(script, [system, String(port)], { serialization: 'advanced' });
+  const child = fork(script, [system, JSON.stringify({ port, url })], { serialization: 'advanced' });
   const exited = once(child, 'exit');
   const died = exited.then(([code]) => {
     throw new Error(`the client of ${system} ended with code ${code}`);

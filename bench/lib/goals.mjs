@@ -65,6 +65,52 @@ const GOALS = [
     floor: [atLeast(1, 'http-get/nest-bullmq')],
     after: [atLeast(0.6, 'http-get/fastify')],
   },
+  {
+    title: 'HTTP: lease and complete by a pull worker, batches of 50',
+    of: 'http-pull/fairlane',
+    floor: [atLeast(20_000)],
+    after: [atLeast(60_000)],
+  },
+  {
+    title: 'HTTP: POST with Prefer: wait of a no-op, 32 connections',
+    of: 'http-wait/fairlane',
+    floor: [atLeast(5_000)],
+    after: [atLeast(15_000)],
+  },
+  ...['enqueue-singly', 'enqueue-batches', 'drain', 'http-post', 'http-get', 'http-pull'].map((figure) => ({
+    title: `1,000,000 tasks of 100,000 tenants waiting: ${figure}`,
+    // By how much it costs more: the rate of the empty queue by that of the full one.
+    of: `size-${figure}/empty`,
+    floor: [atMost(1.5, `size-${figure}/full`)],
+    after: [atMost(1.2, `size-${figure}/full`)],
+  })),
+  ...['enqueue-singly', 'enqueue-batches', 'drain-one', 'http-post'].flatMap((figure) => [
+    {
+      title: `Append-only file, fsync every second: ${figure}`,
+      of: `fsync-${figure}/everysec`,
+      floor: [atLeast(0.8, `fsync-${figure}/off`)],
+      after: [atLeast(0.9, `fsync-${figure}/off`)],
+    },
+    {
+      title: `Append-only file, fsync on every write: ${figure}`,
+      of: `fsync-${figure}/always`,
+      floor: [],
+      after: [atLeast(0.6, `fsync-${figure}/off`)],
+    },
+  ]),
+  {
+    title: 'At rest, 4 workers and 200 parked polls: commands of Redis',
+    of: 'idle-commands/fairlane',
+    floor: [atMost(20)],
+    after: [],
+  },
+  {
+    title: 'At rest, 4 workers and 200 parked polls: CPU of Redis and API',
+    of: 'idle-cpu/fairlane',
+    floor: [atMost(2)],
+    after: [],
+  },
+  { title: 'Start: API ready to serve', of: 'start/fairlane', floor: [atMost(2)], after: [atMost(0.7)] },
 ];
 
 function atLeast(bound, by) {

@@ -31,11 +31,21 @@ export async function httpLoad({ url, body, headers = [], connections, requests 
       ...(body === undefined ? [] : [`--data=${bodyFile}`, '--header=content-type: application/json']),
       ...headers.map((header) => `--header=${header}`),
     ];
-    await send(args, Math.max(connections, Math.ceil(requests * WARM_UP)));
-    return await send(args, Math.max(connections, requests));
+    await send(args, warmUp(connections, requests));
+    return await send(args, requests);
   } finally {
     await rm(dir, { recursive: true });
   }
+}
+
+/** How many requests all of that is. */
+export function requestsSent(connections, requests) {
+  return warmUp(connections, requests) + requests;
+}
+
+/** Each connection needs one. */
+function warmUp(connections, requests) {
+  return Math.max(connections, Math.ceil(requests * WARM_UP));
 }
 
 async function send(args, requests) {

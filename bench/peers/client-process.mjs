@@ -1,13 +1,14 @@
 // One client of one system in a process of its own: `client.mjs` in bench/lib starts it and calls the methods below.
 import { BATCH, IN_FLIGHT } from '../lib/work.mjs';
 
-const [system, port] = process.argv.slice(2);
+const [system, address] = process.argv.slice(2);
 const { open } = await import(`./${system}.mjs`);
-const client = await open({ port: Number(port) });
+const client = await open(JSON.parse(address));
 
 /** When each task ended, in ms since the epoch, parts of them included. */
 const endedAtMs = [];
 let onStarted = () => {};
+let closing = false;
 
 const methods = {
   /** Submits so many tasks, `batch` at once; answers tasks per second. `tenants`: of so many tenants in turn. */
@@ -27,9 +28,13 @@ const methods = {
 
   /** Begins to work off whatever waits. */
   work({ concurrency = BATCH } = {}) {
-    client.work(concurrency, {
+    const working = client.work(concurrency, {
       started: () => onStarted(performance.now()),
       ended: () => endedAtMs.push(performance.timeOrigin + performance.now()),
+    });
+    // What it loops for is told on its way; that it is cut off when it closes is no news.
+    Promise.resolve(working).catch((error) => {
+      if (!closing) throw error;
     });
   },
 
@@ -50,7 +55,10 @@ const methods = {
     return latencies;
   },
 
-  close: () => client.close(),
+  close() {
+    closing = true;
+    return client.close();
+  },
 };
 
 process.on('message', (call) => void answer(call));

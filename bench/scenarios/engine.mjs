@@ -9,6 +9,8 @@ import { BATCH } from '../lib/work.mjs';
 const SYSTEMS = ['fairlane', 'bullmq', 'bee-queue', 'beanstalkd'];
 /** Of what is measured, so much is done before, for compilers and connections. */
 const WARM_UP = 0.25;
+/** Nothing that works takes so long. */
+const PATIENCE_MS = 120_000;
 
 export const enqueueSingly = {
   figures: { 'enqueue-singly': { title: 'Enqueue singly, 64 in flight', unit: 'tasks/s' } },
@@ -84,12 +86,22 @@ export async function submit(client, { tasks, ...options }) {
   return client.call('submit', { tasks, ...options });
 }
 
+/** How many tasks wait after that. */
+export function submitted(tasks) {
+  return tasks * (1 + WARM_UP);
+}
+
 /** Lets so many worker processes work off `tasks`; answers how many per second, once they have warmed up. */
 export async function drainRate(system, store, tasks, workers) {
   const clients = await Promise.all(Array.from({ length: workers }, () => startClient(system, store)));
   const all = (method) => Promise.all(clients.map((client) => client.call(method)));
   await all('work');
-  while ((await all('ended')).reduce((sum, count) => sum + count) < tasks) await delay(20);
+  const givenUpAtMs = performance.now() + PATIENCE_MS;
+  for (let ended = 0; ended < tasks; ended = (await all('ended')).reduce((sum, count) => sum + count)) {
+    if (performance.now() > givenUpAtMs)
+      throw new Error(`${system} ended ${ended} of ${tasks} tasks and no more`);
+    await delay(20);
+  }
   const endedAtMs = (await all('endedAtMs')).flat().toSorted((a, b) => a - b);
   await Promise.all(clients.map((client) => client.stop()));
   const warm = Math.floor(tasks * WARM_UP);

@@ -1,4 +1,4 @@
-import { httpLoad } from '../lib/http-load.mjs';
+import { httpLoad, requestsSent } from '../lib/http-load.mjs';
 import { startHttp } from '../lib/http-services.mjs';
 import { startBenchRedis } from '../lib/servers.mjs';
 import { whileRunning } from '../lib/while-running.mjs';
@@ -46,8 +46,13 @@ export function postOne(url, { requests }) {
   return httpLoad({ url: `${url}/v1/tasks`, body: BODY, connections: IN_FLIGHT, requests });
 }
 
+/** How many tasks wait after that. */
+export function posted({ requests }) {
+  return requestsSent(IN_FLIGHT, requests);
+}
+
 export async function postMany(url, { requests }) {
-  const batches = Math.ceil(requests / LIGHTER);
+  const batches = Math.max(IN_FLIGHT, Math.ceil(requests / LIGHTER));
   return (
     BATCH *
     (await httpLoad({
