@@ -144,7 +144,7 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'takes leases after a gap in reaping',
-    breaks: 'elseif deadline - state[7] < gap_at then',
+    breaks: 'elseif deadline - lease_ms < gap_at then',
     into: 'elseif false then',
     story: [submitSome(1), lease(), { do: 'reap', queue: 0 }, advance(60_000), { do: 'reap', queue: 0 }],
   },
@@ -427,8 +427,8 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'charges tenants for what their own workers did',
-    breaks: 'place(context, priority, each.tenant, tonumber(virtual), until_ms)',
-    into: 'place(context, priority, each.tenant, advance(tonumber(virtual), 1, served), until_ms)',
+    breaks: 'place(context, places, each.tenant, tonumber(virtual), until_ms)',
+    into: 'place(context, places, each.tenant, advance(tonumber(virtual), 1, served), until_ms)',
     story: [
       submitSome(3, { tenant: 'a' }),
       submit({ key: 'p0', tenant: 'c' }),

@@ -18,7 +18,8 @@ export const QUEUE_KEYS = {
     suffix: 'state:',
     of: 'key',
     type: 'hash',
-    holds: 'What has happened to a task since. Absent: pending since acceptance.',
+    holds:
+      'What has happened to a task since. Absent: pending since acceptance. Its latest start: `run` (worker, time, lease length), `attempt`, `token`.',
   },
   result: { suffix: 'result:', of: 'key', type: 'string', holds: 'The result of a completed task.' },
   errors: {

@@ -103,6 +103,8 @@ export function decodeRow(queue: QueueName, [key, record, fields, deadline, resu
   const number = (name: string) => (state.has(name) ? Number(state.get(name)) : undefined);
   const name = state.get('state') as TaskState;
   const running = name === 'running';
+  // As run.lua writes it.
+  const [workerId, startedAt] = state.get('run')?.split(' ') ?? [];
   return {
     ...spec,
     id: taskId(queue, key),
@@ -111,7 +113,7 @@ export function decodeRow(queue: QueueName, [key, record, fields, deadline, resu
     createdAt: head.createdAt,
     dueAt: name === 'scheduled' || name === 'retrying' ? number('due') : undefined,
     expiresAt: state.has('retried') ? undefined : head.expiresAt,
-    startedAt: number('started'),
+    startedAt: startedAt === undefined ? undefined : Number(startedAt),
     finishedAt: number('finished'),
     attempt: number('attempt') ?? 0,
     failures: number('failures') ?? 0,
@@ -119,7 +121,7 @@ export function decodeRow(queue: QueueName, [key, record, fields, deadline, resu
     errors: errors.map(decodeError),
     progress: state.get('progress'),
     result: result || undefined,
-    workerId: running ? state.get('worker') : undefined,
+    workerId: running ? workerId : undefined,
     leaseExpiresAt: running && deadline ? Number(deadline) : undefined,
     cancelRequested: running && state.has('cancel'),
     failureReason: state.get('reason') as FailureReason | undefined,

@@ -20,24 +20,25 @@ export interface StreamLine {
 }
 
 /**
- * `<state> <key> <attempt>`, with ` <type> <tenant>` where they are not those of the line before; `progress <key> <attempt>`;
+ * `<state> <key> <attempt>`, with ` <type> <tenant>` where they are not those of the line before, and `<key>` alone where
+ * state and attempt are those of the line before too; `progress <key> <attempt>`;
  * `logs <key> <attempt> <last line> <lines>`. As moves.lua, settle.lua and extend.lua write them.
  */
 export function decodeEntry(queue: QueueName, [position, fields]: RawEntry): StreamEntry {
   const at = timeOfPosition(position);
-  let [type, tenant]: (string | undefined)[] = [];
-  const lines = fields[1]!.split('\n').map((text): StreamLine => {
-    const [kind, key, attempt, first, second] = text.split(' ') as [string, string, string, string?, string?];
-    const common = { at, queue, taskId: taskId(queue, key), attempt: Number(attempt) };
-    if (kind === 'progress' || kind === 'logs') {
-      // The line may also say whose it is, after what it says itself.
-      const rest = text.split(' ').slice(kind === 'logs' ? 5 : 3);
-      if (rest.length === 2) [type, tenant] = rest;
-      const report = kind === 'logs' ? { last: first!, count: second! } : { last: '', count: '' };
-      return { key, event: { kind, ...common }, report };
-    }
-    if (first !== undefined) [type, tenant] = [first, second];
-    return { key, event: { kind: kind as TaskState, ...common, type, tenant } };
+  let [state, attempt, type, tenant]: (string | undefined)[] = [];
+  const lines = fields[1]!.split('\n').map((line): StreamLine => {
+    const words = line.split(' ');
+    const [kind, key] = words.length === 1 ? [state!, line] : (words as [string, string]);
+    const report = kind === 'progress' || kind === 'logs';
+    // What a report says itself comes before whose it is.
+    const [newType, newTenant] = words.slice(kind === 'logs' ? 5 : 3);
+    if (newType !== undefined) [type, tenant] = [newType, newTenant];
+    if (!report && words.length > 1) [state, attempt] = [kind, words[2]];
+    const common = { at, queue, taskId: taskId(queue, key), attempt: Number(report ? words[2] : attempt) };
+    if (!report) return { key, event: { kind: kind as TaskState, ...common, type, tenant } };
+    const [last, count] = kind === 'logs' ? [words[3]!, words[4]!] : ['', ''];
+    return { key, event: { kind, ...common }, report: { last, count } };
   });
   return { position, lines };
 }

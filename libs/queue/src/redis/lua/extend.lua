@@ -1,6 +1,6 @@
 --! Moves lease deadlines, and records progress and logs of those who still hold theirs.
 --! flags allow-oom
---! include clock context notes
+--! include clock context run notes
 --! arg now
 --! arg lease_ms
 --! each key, token, progress or '', number of log lines, the lines
@@ -13,12 +13,13 @@ local reply, heard = {}, {}
 local i = first_each
 while i <= #ARGV do
   local key, token, progress, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
-  local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'lease', 'cancel', 'attempt')
+  local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'run', 'cancel', 'attempt')
   local n = #reply
   if state[1] == 'running' and state[2] == token then
     redis.call('ZADD', keys.leases, deadline, key)
-    if state[3] ~= lease_ms then
-      redis.call('HSET', keys.state .. key, 'lease', lease_ms)
+    local worker, started, was_ms = read_run(state[3])
+    if was_ms ~= lease_ms then
+      redis.call('HSET', keys.state .. key, 'run', run_of(worker, started, lease_ms))
     end
     if progress ~= '' then
       redis.call('HSET', keys.state .. key, 'progress', progress)

@@ -1,6 +1,6 @@
 --! Takes waiting tasks for a worker.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves due finish allowance start levels take
+--! include clock context run record settings lanes ordering moves due finish allowance start levels take
 --! arg now
 --! arg worker
 --! arg request          tokens are `<request>.<index>`

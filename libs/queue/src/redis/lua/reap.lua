@@ -1,7 +1,7 @@
 --! Takes lost leases: counts a crash, and puts the task back to the head of its lane or, after too many, into
 --! the dead-letter queue. After a gap it first gives every lease of before one more length.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves finish notes leases
+--! include clock context run record settings lanes ordering moves finish notes leases
 --! arg now
 --! arg between_ms       how long, by the caller's own measure, it has not reaped this queue, 0 where it does not know
 --! reply count, more (1 or 0), ms until the next deadline or ''
@@ -24,7 +24,8 @@ if rewound_at then
   local clamped = 0
   local furthest = redis.call('ZRANGE', keys.leases, 0, limits.choreTasksMax - 1, 'REV', 'WITHSCORES')
   for i = 1, #furthest, 2 do
-    local lease_ms = tonumber(redis.call('HGET', keys.state .. furthest[i], 'lease') or 0)
+    local _, _, lease_ms = read_run(redis.call('HGET', keys.state .. furthest[i], 'run') or '')
+    lease_ms = tonumber(lease_ms or 0)
     if tonumber(furthest[i + 1]) > now_ms + lease_ms then
       redis.call('ZADD', keys.leases, now_ms + lease_ms, furthest[i])
       clamped = clamped + 1
@@ -42,21 +43,22 @@ local back, count = {}, 0
 for i = 1, #lost, 2 do
   local key, deadline = lost[i], tonumber(lost[i + 1])
   local state_key = keys.state .. key
-  local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'worker', 'since', 'lease', 'settled')
+  local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'run', 'since', 'settled')
   local task = read_task(keys, key)
+  local worker, _, lease_ms = read_run(state[5] or '')
   if not task or state[1] ~= 'running' then
     redis.call('ZREM', keys.leases, key)
-  elseif deadline - state[7] < gap_at then
-    redis.call('ZADD', keys.leases, now_ms + state[7], key)
+  elseif deadline - lease_ms < gap_at then
+    redis.call('ZADD', keys.leases, now_ms + lease_ms, key)
   else
     local crashes = (state[3] or 0) + 1
     count = count + 1
-    end_lease(context, state[5], key, 'crashed')
-    add_error(keys, now_ms, key, state[2], state[5], '')
+    end_lease(context, worker, key, 'crashed')
+    add_error(keys, now_ms, key, state[2], worker, '')
     redis.call('HSET', state_key, 'crashes', crashes)
     -- Without its token nobody can settle this attempt any more; the one that settled before is again the last.
-    if state[8] then
-      redis.call('HSET', state_key, 'token', state[8])
+    if state[7] then
+      redis.call('HSET', state_key, 'token', state[7])
     else
       redis.call('HDEL', state_key, 'token')
     end
@@ -67,9 +69,10 @@ for i = 1, #lost, 2 do
       finish(context, task, 'failed', 0, 'reason', 'crashed')
       record_move(context, task, 'running', 'failed', state[2])
     else
-      redis.call('HSET', state_key, 'state', 'pending')
+      local since = state[6] or task.created
+      redis.call('HSET', state_key, 'state', 'pending', 'since', since)
       record_move(context, task, 'running', 'pending', state[2])
-      back[#back + 1] = { task = task, since = tonumber(state[6]), entry = entry_of(context, task, state[6]) }
+      back[#back + 1] = { task = task, since = tonumber(since), entry = entry_of(context, task, since) }
     end
   end
 end

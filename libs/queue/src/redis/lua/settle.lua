@@ -1,6 +1,6 @@
 --! Ends leases, and takes the next tasks in the same step where `max` says how many.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves due finish allowance start levels take retry notes leases
+--! include clock context run record settings lanes ordering moves due finish allowance start levels take retry notes leases
 --! arg now
 --! arg worker           of the next lease; the seven from here are those of lease.lua
 --! arg request
@@ -28,6 +28,15 @@ local function cancel(worker, task, attempt)
   leave(worker, task.key, 'cancelled')
 end
 
+-- Most tasks of a call were started together.
+local latest_run, latest_worker
+local function worker_of(run)
+  if run ~= latest_run then
+    latest_run, latest_worker = run, read_run(run)
+  end
+  return latest_worker
+end
+
 -- Released tasks go back to the heads of their lanes together, so that they keep their order.
 local released, lanes = {}, {}
 
@@ -36,7 +45,7 @@ for _ = 1, settlements do
   local key, token, action, body, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 8])
   local state_key = keys.state .. key
   -- Only what every settlement needs: each field more costs 0.3 us.
-  local state, holding, attempt, holder = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'worker'))
+  local state, holding, attempt, run = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'run'))
   if state ~= 'running' or holding ~= token then
     local settled, outcome = unpack(redis.call('HMGET', state_key, 'settled', 'outcome'))
     if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then
@@ -49,7 +58,7 @@ for _ = 1, settlements do
       reply[#reply + 1] = ''
     end
   else
-    local task = read_task(keys, key)
+    local task, holder = read_task(keys, key), worker_of(run)
     local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines)
     if logged then
       add_line(context, task, logged)
@@ -73,7 +82,8 @@ for _ = 1, settlements do
       if cancelled then
         cancel(holder, task, attempt)
       else
-        redis.call('HSET', state_key, 'state', 'pending', 'outcome', 'pending')
+        since = since or task.created
+        redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'outcome', 'pending')
         released[#released + 1] = { task, since }
         record_move(context, task, 'running', 'pending', attempt)
         leave(holder, key, 'pending', 'released')
@@ -82,7 +92,8 @@ for _ = 1, settlements do
       local retryable, retry_in, random, default_policy = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
       local known = redis.call('HMGET', state_key, 'failures', 'cancel', 'since')
       local failures, cancelled, since = (known[1] or 0) + 1, known[2], known[3]
-      local policy = task.retry ~= '' and task.retry or default_policy
+      local own_policy = read_retry(keys, key)
+      local policy = own_policy ~= '' and own_policy or default_policy
       add_error(keys, now_ms, key, attempt, holder, body)
       redis.call('HSET', state_key, 'failures', failures)
       local reason
@@ -105,7 +116,7 @@ for _ = 1, settlements do
           record_move(context, task, 'running', 'retrying', attempt)
           leave(holder, key, 'retrying', 'retried')
         else
-          local again = next_since(now_ms, since)
+          local again = next_since(now_ms, since or task.created)
           redis.call('HSET', state_key, 'state', 'pending', 'since', again, 'outcome', 'pending')
           line_up(context, lanes, task, again)
           record_move(context, task, 'running', 'pending', attempt)

@@ -68,7 +68,20 @@ local function add_line(context, task, line)
     context.line_type, context.line_tenant = task.type, task.tenant
     line = line .. ' ' .. task.type .. ' ' .. task.tenant
   end
+  context.line_state = nil
   lines[#lines + 1] = line
+end
+
+-- That a task has come to a state: its key alone where all else is as in the line before, as nearly always.
+local function add_state_line(context, task, state, attempt)
+  local lines = context.lines
+  if state == context.line_state and attempt == context.line_attempt and task.type == context.line_type
+    and task.tenant == context.line_tenant and #lines % limits.eventLinesMax ~= 0 then
+    lines[#lines + 1] = task.key
+  else
+    add_line(context, task, state .. ' ' .. task.key .. ' ' .. attempt)
+    context.line_state, context.line_attempt = state, attempt
+  end
 end
 
 local function write_lines(keys, lines)

@@ -64,7 +64,7 @@ end
 -- Whether any tenant has something that may start as far as the tenant goes.
 local function any_ring(keys)
   local ring = keys.ring
-  return redis.call('EXISTS', ring .. 1, ring .. 2, ring .. 3, ring .. 4, ring .. 5, ring .. 6) > 0
+  return redis.call('EXISTS', ring .. '1', ring .. '2', ring .. '3', ring .. '4', ring .. '5', ring .. '6') > 0
 end
 
 -- A worker that serves not everybody waits for tokens of its tenants.

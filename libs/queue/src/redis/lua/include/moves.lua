@@ -4,7 +4,7 @@ local is_open = { scheduled = true, pending = true, running = true, retrying = t
 local function record_move(context, task, from, to, attempt)
   count_move(context, task.priority, from, to, task.type)
   if to ~= '-' then
-    add_line(context, task, to .. ' ' .. task.key .. ' ' .. attempt)
+    add_state_line(context, task, to, attempt)
   end
   local was_open, stays_open = is_open[from], is_open[to]
   local changes = changes_of(context, task.tenant)

@@ -1,14 +1,14 @@
--- The part of a task's record that scripts read; format in record.ts. The first kilobyte holds it whole.
+-- The part of a task's record that nearly all scripts read; format in record.ts.
 local function read_task(keys, key, record)
-  record = record or redis.call('GETRANGE', keys.task .. key, 0, 1023)
-  local priority, created, expires, payload_bytes, tenant, type, ordering, retry = string.match(record,
-    '^2\31(%d)\31(%d+)\31(%d*)\31%d+\31(%d+)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)')
+  record = record or redis.call('GETRANGE', keys.task .. key, 0, 399)
+  local priority, created, expires, payload_bytes, tenant, type, ordering = string.match(record,
+    '^2\31(%d)\31(%d+)\31(%d*)\31%d+\31(%d+)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31')
   if not priority then
     return nil
   end
   return {
     key = key, priority = priority, created = created, expires = expires, payload_bytes = payload_bytes,
-    tenant = tenant, type = type, ordering = ordering, retry = retry,
+    tenant = tenant, type = type, ordering = ordering,
   }
 end
 

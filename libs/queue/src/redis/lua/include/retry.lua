@@ -1,3 +1,8 @@
+-- The policy that was submitted with the task; '' where none was. The first kilobyte of the record holds it whole.
+local function read_retry(keys, key)
+  return string.match(redis.call('GETRANGE', keys.task .. key, 0, 1023), '^2' .. string.rep('\31[^\31]*', 8) .. '\31([^\31]*)')
+end
+
 -- Wait after the given number of failures, as in core/retry.ts; the conformance suite holds the two together.
 -- A policy is `<max attempts>,<kind>,<delay>,<longest>,<jitter>,<delays by ;>`.
 local function retry_delay(policy, failures, random)

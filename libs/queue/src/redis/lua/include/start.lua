@@ -26,11 +26,16 @@ end
 
 local wait_bounds = limits.waitBoundsMs
 
+-- Tasks started together have waited about as long: the class of the one before is looked at first.
 local function add_wait(context, tenant, wait)
-  local class = 1
+  local class = context.wait_class or 1
   while wait_bounds[class] and wait > wait_bounds[class] do
     class = class + 1
   end
+  while class > 1 and wait <= wait_bounds[class - 1] do
+    class = class - 1
+  end
+  context.wait_class = class
   local changes = changes_of(context, tenant)
   changes.waits[class] = (changes.waits[class] or 0) + 1
   changes.started = changes.started + 1
@@ -39,30 +44,46 @@ end
 -- What one lease takes: to whom, how much at most, and what it has so far.
 local function new_taking(context, worker, request, lease_ms, most, looks)
   return {
-    context = context, worker = worker, request = request, lease_ms = lease_ms, most = most, looks = looks,
+    context = context, request = request, most = most, looks = looks, run = run_of(worker, context.stamp, lease_ms),
     deadline = string.format('%.0f', context.now + lease_ms), tasks = {}, taken = {}, deadlines = {},
   }
 end
 
--- Starts the task of a lane's entry; false where the entry no longer stands for a pending task, or its ordering key is
--- held: then it has stepped aside.
-local function start(taking, priority, entry)
+-- What the entries of a lane stand for, read together: a command for each would cost 0.5 us more. No states where none of
+-- the tasks has one, as nearly always.
+local function read_entries(keys, entries)
+  local sinces, names, task_keys, state_keys = {}, {}, {}, {}
+  for i, entry in ipairs(entries) do
+    local since, key = string.match(entry, '^(%d+)~([^~]+)')
+    sinces[i], names[i], task_keys[i], state_keys[i] = since, key, keys.task .. key, keys.state .. key
+  end
+  local states
+  if redis.call('EXISTS', unpack(state_keys)) > 0 then
+    states = {}
+    for i, state_key in ipairs(state_keys) do
+      states[i] = redis.call('HMGET', state_key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
+    end
+  end
+  return sinces, names, redis.call('MGET', unpack(task_keys)), states
+end
+
+local no_state = {}
+
+-- Starts the task of a lane's entry; not where the entry no longer stands for a pending task, or its ordering key is
+-- held: then it steps aside.
+local function start(taking, priority, entry, since, key, record, state)
   local context = taking.context
   local keys, now = context.keys, context.now
-  local since, key = string.match(entry, '^(%d+)~([^~]+)')
-  local state_key = keys.state .. key
-  local record = redis.call('GET', keys.task .. key)
   local task = record and read_task(keys, key, record)
   local scope = task and scope_of(context, task) or ''
   local holder = scope ~= '' and redis.call('HGET', keys.holders, scope)
-  local state = redis.call('HMGET', state_key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
   local current = task and (state[1] and state[1] == 'pending' and state[2] == since or not state[1] and task.created == since)
   if not current then
     if holder == key and not is_open[state[1]] then
       -- Handed the key without a look (ordering.lua), when it had ended already.
       context.freed[#context.freed + 1] = scope
     end
-    return false
+    return
   end
   local held = holder and holder ~= key and scope ~= '~'
   if task.expires ~= '' then
@@ -70,12 +91,12 @@ local function start(taking, priority, entry)
     if (overdue or not held) and redis.call('ZREM', keys.expiry, key) == 1 and overdue then
       finish(context, task, 'expired', 0)
       record_move(context, task, 'pending', 'expired', state[3] or 0)
-      return false
+      return
     end
   end
   if held then
     step_aside(context, scope, priority, entry)
-    return false
+    return
   end
   if scope ~= '' and not holder then
     redis.call('HSET', keys.holders, scope, key)
@@ -85,18 +106,34 @@ local function start(taking, priority, entry)
   -- As text: a number would be formatted anew by each of its three uses.
   local attempt = state[3] and string.format('%d', state[3] + 1) or '1'
   local token = taking.request .. '.' .. count
-  redis.call('HSET', state_key, 'state', 'running', 'since', since, 'attempt', attempt, 'token', token,
-    'worker', taking.worker, 'started', context.stamp, 'lease', taking.lease_ms)
+  redis.call('HSET', keys.state .. key, 'state', 'running', 'attempt', attempt, 'token', token, 'run', taking.run)
   if state[6] then
     -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
-    redis.call('HSET', state_key, 'settled', state[6])
+    redis.call('HSET', keys.state .. key, 'settled', state[6])
   end
   record_move(context, task, 'pending', 'running', attempt)
   add_wait(context, task.tenant, now - since)
   append_task(keys, taking.tasks, key, record, attempt, state[4] or '0', state[5] or '0', token, taking.deadline)
   taken[count + 1] = key
   deadlines[count * 2 + 1], deadlines[count * 2 + 2] = taking.deadline, key
-  return true
+end
+
+-- Starts the tasks of entries taken from the head of a lane.
+local function start_each(taking, priority, lane, entries)
+  local context = taking.context
+  local sinces, names, records, states = read_entries(context.keys, entries)
+  for i, entry in ipairs(entries) do
+    taking.looks = taking.looks - 1
+    start(taking, priority, entry, sinces[i], names[i], records[i], states and states[i] or no_state)
+    if #context.freed > 0 then
+      -- The next task of an ordering key comes before those that were popped along with this one.
+      for rest = #entries, i + 1, -1 do
+        redis.call('LPUSH', lane, entries[rest])
+      end
+      hand_over_freed(context)
+      return
+    end
+  end
 end
 
 -- Starts up to `want` tasks of a lane, as many as its tenant may, or with `once` only looks at that many entries. Returns
@@ -117,18 +154,7 @@ local function serve(taking, priority, tenant, want, once)
     if not entries then
       break
     end
-    for i, entry in ipairs(entries) do
-      taking.looks = taking.looks - 1
-      start(taking, priority, entry)
-      if #context.freed > 0 then
-        -- The next task of an ordering key comes before those that were popped along with this one.
-        for rest = #entries, i + 1, -1 do
-          redis.call('LPUSH', lane, entries[rest])
-        end
-        hand_over_freed(context)
-        break
-      end
-    end
+    start_each(taking, priority, lane, entries)
     if once then
       break
     end
@@ -145,18 +171,37 @@ local function serve(taking, priority, tenant, want, once)
   return served, allowed == 0 and until_ms or nil
 end
 
--- Where a tenant stands after its turn: in the ring with this finish, parked, or gone. Whether it is in the ring.
-local function place(context, priority, tenant, finish, until_ms)
-  local keys = context.keys
-  local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. tenant, 0)
+-- Where tenants of a level stand after their turns, until it is written.
+local function new_places(priority)
+  return { priority = priority, ring = {}, oldest = {}, gone = {}, parked = {} }
+end
+
+-- In the ring with this finish, parked, or gone. Whether it is in the ring.
+local function place(context, places, tenant, finish, until_ms)
+  local head = redis.call('LINDEX', context.keys.lane .. places.priority .. ':' .. tenant, 0)
   if not head then
-    leave_ring(context, priority, tenant, finish)
+    places.gone[#places.gone + 1] = { tenant = tenant, finish = finish }
     return false
   end
-  redis.call('ZADD', keys.ring .. priority, string.format('%.17g', finish), tenant)
-  redis.call('ZADD', keys.oldest .. priority, since_of(head), tenant)
+  local n = #places.ring
+  places.ring[n + 1], places.ring[n + 2] = string.format('%.17g', finish), tenant
+  places.oldest[n + 1], places.oldest[n + 2] = since_of(head), tenant
   if until_ms then
-    park(context, tenant, until_ms)
+    places.parked[#places.parked + 1] = { tenant = tenant, until_ms = until_ms }
   end
   return not until_ms
+end
+
+-- Returns how many stay in the ring.
+local function write_places(context, places)
+  local keys, priority = context.keys, places.priority
+  call_each('ZADD', keys.ring .. priority, places.ring)
+  call_each('ZADD', keys.oldest .. priority, places.oldest)
+  for _, each in ipairs(places.gone) do
+    leave_ring(context, priority, each.tenant, each.finish)
+  end
+  for _, each in ipairs(places.parked) do
+    park(context, each.tenant, each.until_ms)
+  end
+  return #places.ring / 2 - #places.parked
 end
