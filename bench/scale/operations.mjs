@@ -26,6 +26,8 @@ export class Operations {
   times = {};
   /** The same of what `finish` did. */
   endTimes = {};
+  /** µs of the scripts of each call, by operation. */
+  scriptTimes = {};
   #store;
   #queue;
   #clock;
@@ -124,11 +126,11 @@ export class Operations {
     const queue = this.#queue;
     await queue.enqueue(this.#tasks(BATCH, { delayMs: SECOND_MS }));
     this.#clock.pass(SECOND_MS);
-    await this.#timed('promote 100', () => queue.promote(QUEUE));
+    await this.#timed('promote 100', () => toTheEnd(() => queue.promote(QUEUE)));
     await this.#timed('promote 0', () => queue.promote(QUEUE));
     await queue.lease({ ...this.#request(BATCH), leaseMs: SECOND_MS });
     this.#clock.pass(SECOND_MS);
-    await this.#timed('reap 100', () => queue.reap(QUEUE));
+    await this.#timed('reap 100', () => toTheEnd(() => queue.reap(QUEUE)));
     await this.#timed('reap 0', () => queue.reap(QUEUE));
     const { tasks } = await queue.lease(this.#request(BATCH));
     await queue.settle(completed(tasks));
@@ -144,10 +146,15 @@ export class Operations {
   }
 
   async #timed(name, work, times = this.times) {
-    const { result, us } = await this.#store.timed(work);
+    const { result, us, eachUs } = await this.#store.timed(work);
     (times[name] ??= []).push(us);
+    (this.scriptTimes[name] ??= []).push(eachUs);
     return result;
   }
+}
+
+async function toTheEnd(slice) {
+  while ((await slice()).more);
 }
 
 function held(tasks) {

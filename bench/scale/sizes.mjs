@@ -50,6 +50,7 @@ async function openPlace({ name, waiting, fillOf, tenantOf = fillOf, only }) {
   // Also so that there are finished tasks for what looks at some.
   for (let cycle = 0; cycle < WARM_UP_CYCLES; cycle += 1) await operations.cycle();
   operations.times = {};
+  operations.scriptTimes = {};
   await store.watchSlow();
   return { name, store, operations };
 }
@@ -72,14 +73,14 @@ function printTimes(report, title, places, comparedFrom) {
 }
 
 async function printSlow(report, title, { name, store, operations }) {
-  const { times, endTimes } = operations;
-  report.title(`${title}: slices of 500 at ${name}, µs of Redis per call, min / median / max`);
+  const { endTimes, scriptTimes } = operations;
+  report.title(`${title}: slices at ${name}, µs of Redis per call, min / median / max`);
   report.table(Object.entries(endTimes).map(([operation, us]) => ({ name: operation, us: spread(us) })));
-  const rows = Object.entries({ ...times, ...endTimes })
+  const rows = Object.entries(scriptTimes)
     .map(([operation, us]) => ({ operation, calls: us.length, slow: us.filter((each) => each > SLOW_US) }))
     .filter(({ slow }) => slow.length > 0)
     .map(({ operation, calls, slow }) => ({ name: operation, calls, slow: slow.length, us: spread(slow) }));
-  report.title(`${title}: calls over ${SLOW_US} µs at ${name}: ${report.verdict(rows.length === 0)}`);
+  report.title(`${title}: scripts over ${SLOW_US} µs at ${name}: ${report.verdict(rows.length === 0)}`);
   if (rows.length > 0) report.table(rows);
   const scripts = Object.entries(await store.slow()).map(([script, us]) => `${script} ${us.length}`);
   report.note(`SLOWLOG, with the time in which Redis had to wait: ${scripts.join(', ') || 'empty'}`);

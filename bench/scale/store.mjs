@@ -49,15 +49,18 @@ export class Store {
 
   /**
    * What `work` answers, and the µs that Redis spent in scripts meanwhile, without those in which the system let something
-   * else run instead, where it says so; nothing else may use this server.
+   * else run instead, where it says so; nothing else may use this server. `eachUs`: the same per script, as operators' calls
+   * are several.
    */
   async timed(work) {
-    const [scriptUs, cpuUs] = [await this.#scriptUs(), await this.#cpuUs()];
+    const [before, cpuUs] = [await this.#scriptStats(), await this.#cpuUs()];
     const result = await work();
     // More than the scripts: reading what was sent, and answering. So it is the less only where Redis had to wait.
     const cpu = (await this.#cpuUs()) - cpuUs;
-    const script = (await this.#scriptUs()) - scriptUs;
-    return { result, us: Number.isNaN(cpu) ? script : Math.min(script, cpu) };
+    const after = await this.#scriptStats();
+    const script = after.us - before.us;
+    const us = Number.isNaN(cpu) ? script : Math.min(script, cpu);
+    return { result, us, eachUs: us / Math.max(1, after.calls - before.calls) };
   }
 
   /** From here on SLOWLOG has what is slow. Waits until the append-only file's rewrite, for filling, is over. */
@@ -97,9 +100,10 @@ export class Store {
     return Number.parseInt(schedule, 10) / 1_000;
   }
 
-  async #scriptUs() {
+  async #scriptStats() {
     const stats = await this.#admin.info('commandstats');
-    return Number(/^cmdstat_evalsha:calls=\d+,usec=(\d+)/m.exec(stats)?.[1] ?? 0);
+    const [, calls, us] = /^cmdstat_evalsha:calls=(\d+),usec=(\d+)/m.exec(stats) ?? [];
+    return { calls: Number(calls ?? 0), us: Number(us ?? 0) };
   }
 }
 

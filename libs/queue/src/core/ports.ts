@@ -190,7 +190,7 @@ export interface Consumer {
   lease(request: LeaseRequest): Promise<Lease>;
 
   /**
-   * Ends leases, in order, and in the same round trip takes the next tasks. Only the holder of the current
+   * Ends leases, in order, and then takes the next tasks, in the same round trip unless they are many. Only the holder of the current
    * token can settle; a lease whose deadline has passed but that was not reaped yet still counts. Settling
    * twice with one token answers the same twice, until a later lease of the task has been settled.
    *

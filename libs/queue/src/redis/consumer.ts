@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { checkExtension, checkLeaseMs, checkLeaseRequest, checkSettlement } from '../core/checks.js';
 import { type ErrorCode, QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId, taskId } from '../core/names.js';
 import type {
   Consumer,
@@ -64,8 +65,10 @@ export class RedisConsumer implements Consumer {
   ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }> {
     for (const settlement of settlements) checkSettlement(settlement);
     const request = next && identified(next);
-    if (request && this.scripts.confirms) {
-      // Together with a settlement that waits for replicas a lease could lapse before anybody hears of it.
+    const long = settlements.length + (request?.max ?? 0) > LIMITS.coalescedTasksMax;
+    if (request && (long || this.scripts.confirms)) {
+      // Together with a settlement that waits for replicas a lease could lapse before anybody hears of it. And a round trip
+      // more is little for who settles many, but everybody else would wait for the two as one script.
       const { outcomes } = await this.settle(settlements);
       return { outcomes, lease: await this.lease(request) };
     }

@@ -114,9 +114,9 @@ export class RedisOperator implements Operator {
       throw new QueueError('invalid-request', { message: `At most ${LIMITS.batchTasksMax} tasks at once.` });
     }
     const outcomes: OperateOutcome[] = Array.from({ length: ids.length });
-    const groups = groupByQueue(ids);
+    const slices = [...groupByQueue(ids)].flatMap(([queue, members]) => slicesOf(queue, members));
     await Promise.all(
-      [...groups].map(async ([queue, members]) => {
+      slices.map(async ({ queue, members }) => {
         const each = members.flatMap((index) => [splitTaskId(ids[index]!).key, ...valuesOf(index)]);
         const reply = (await this.scripts.run(script, queue, {}, each)) as (string | Row)[];
         members.forEach((member, i) => {
@@ -131,6 +131,15 @@ export class RedisOperator implements Operator {
     );
     return outcomes;
   }
+}
+
+/** Sent one after the other without waiting, they are done in this order. */
+function slicesOf(queue: QueueName, members: readonly number[]) {
+  const { operatedTasksMax: most } = LIMITS;
+  return Array.from({ length: Math.ceil(members.length / most) }, (_, i) => ({
+    queue,
+    members: members.slice(i * most, (i + 1) * most),
+  }));
 }
 
 function refusal(code: ErrorCode, taskId: TaskId, state: TaskState): QueueError {
