@@ -111,4 +111,26 @@ export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
       { do: 'waitForWork', queue: 0, tenants: ['c'] },
     ],
   },
+  {
+    // Redis read the entries of a lane together, and started both.
+    about: 'a task is started once though its key was removed and used again within a millisecond',
+    story: [
+      submit({ key: 'p0' }, { key: 'k0' }),
+      { do: 'cancel', tasks: [0] },
+      { do: 'remove', tasks: [0] },
+      submit({ key: 'k0' }),
+      lease(8),
+    ],
+  },
+  {
+    about: 'a task expires once though its key was removed and used again within a millisecond',
+    story: [
+      submit({ key: 'p0' }, { key: 'k0', ttlMs: 1 }),
+      { do: 'cancel', tasks: [0] },
+      { do: 'remove', tasks: [0] },
+      submit({ key: 'k0', ttlMs: 1 }),
+      advance(1),
+      lease(8),
+    ],
+  },
 ];

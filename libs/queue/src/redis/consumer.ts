@@ -19,7 +19,7 @@ import type { QueueName, TaskState } from '../core/task.js';
 import { groupByQueue } from './by-queue.js';
 import { Coalescer } from './coalescer.js';
 import type { Directory } from './directory.js';
-import { decodeErrors, decodeSpec, encodeRetry } from './record.js';
+import { decodeHistory, decodeSpec, encodeRetry } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { extendScript, leaseScript, settleScript } from './scripts.generated.js';
 import type { WakeSource } from './wake-listener.js';
@@ -27,10 +27,10 @@ import type { WakeSource } from './wake-listener.js';
 /** The arguments of settle.lua that ask for no next lease. */
 const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '', tenants: '', steal: '' };
 /** Values per leased task in the reply of take.lua. */
-const TASK_WIDTH = 8;
+const TASK_WIDTH = 3;
 
 /** Reply of lease.lua, and the end of that of settle.lua. */
-type LeaseReply = [more: number, nextDueMs: number | '', ...tasks: (string | number)[]];
+type LeaseReply = [more: number, nextDueMs: number | '', deadline: string, ...tasks: string[]];
 
 export class RedisConsumer implements Consumer {
   private readonly settling = new Coalescer<Settlement, SettleOutcome>(
@@ -56,7 +56,7 @@ export class RedisConsumer implements Consumer {
       number,
       ...LeaseReply,
     ];
-    return decodeLease(request.queue, reply);
+    return decodeLease(request, reply);
   }
 
   async settle(
@@ -168,7 +168,7 @@ export class RedisConsumer implements Consumer {
       return { status: 'refused', error: new QueueError(code as ErrorCode, { taskId: settlement.id }) };
     });
     const rest = reply.slice(settlements.length * 2) as unknown as LeaseReply;
-    return { outcomes, lease: request && decodeLease(queue, rest) };
+    return { outcomes, lease: request && decodeLease(request, rest) };
   }
 
   private async sendExtensions(queue: QueueName, extensions: Extension[], leaseMs: number) {
@@ -209,29 +209,23 @@ function leaseArguments({ workerId, requestId, max, leaseMs, tenants = [], steal
   };
 }
 
-function decodeLease(queue: QueueName, [more, nextDue, ...values]: LeaseReply): Lease {
+function decodeLease(request: Request, [more, nextDue, deadline, ...values]: LeaseReply): Lease {
   const tasks: LeasedTask[] = [];
   for (let i = 0; i < values.length; i += TASK_WIDTH) {
-    const [key, record, attempt, failures, crashes, errors, token, deadline] = values.slice(
-      i,
-      i + TASK_WIDTH,
-    ) as [string, string, string, string, string, string, string, string];
+    const [key, record, history] = [values[i]!, values[i + 1]!, values[i + 2]!];
     const { createdAt, spec } = decodeSpec(record);
-    tasks.push({
-      ...spec,
-      id: taskId(queue, key),
-      queue,
-      createdAt,
-      attempt: Number(attempt),
-      failures: Number(failures),
-      crashes: Number(crashes),
-      errors: decodeErrors(errors),
-      leaseToken: token,
-      leaseExpiresAt: Number(deadline),
-    });
+    const { index, ...rest } =
+      history === '' ? firstAttempt(i / TASK_WIDTH, Number(deadline)) : decodeHistory(history);
+    const { queue } = request;
+    const leaseToken = `${request.requestId}.${index}`;
+    tasks.push({ ...spec, ...rest, id: taskId(queue, key), queue, createdAt, leaseToken });
   }
-
   const lease: Lease = { tasks, more: more === 1 };
   if (nextDue !== '') lease.nextDueInMs = Number(nextDue);
   return lease;
+}
+
+/** What the script says nothing of. */
+function firstAttempt(index: number, leaseExpiresAt: number) {
+  return { index, leaseExpiresAt, attempt: 1, failures: 0, crashes: 0, errors: [] };
 }

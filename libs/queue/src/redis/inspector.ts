@@ -310,19 +310,23 @@ function decodeActivity([running, fields]: [number, string[]]): WorkerActivity {
 }
 
 function decodeTenant(now: number, [tenant, settings, paused, since, fields]: TenantRow): TenantOverview {
-  const values = new Map<string, number>();
-  for (let i = 0; i < fields.length; i += 2) values.set(fields[i]!, Number(fields[i + 1]));
-  const running = values.get('running') ?? 0;
-  const minutesAgo = Math.floor(now / MINUTE_MS) - (values.get('minute') ?? 0);
-  const started = values.get('started') ?? 0;
+  const values = new Map<string, string>();
+  for (let i = 0; i < fields.length; i += 2) values.set(fields[i]!, fields[i + 1]!);
+  const running = Number(values.get('running') ?? 0);
+  const [minute, started, before] = (values.get('starts') ?? '0 0 0').split(' ').map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const minutesAgo = Math.floor(now / MINUTE_MS) - minute;
   const overview: TenantOverview = {
     tenant,
     settings: settings === '' ? {} : (JSON.parse(settings) as TenantSettings),
     paused: paused === 1,
-    backlog: (values.get('open') ?? 0) - running,
+    backlog: Number(values.get('open') ?? 0) - running,
     running,
     startedThisMinute: minutesAgo === 0 ? started : 0,
-    startedLastMinute: minutesAgo === 0 ? (values.get('before') ?? 0) : minutesAgo === 1 ? started : 0,
+    startedLastMinute: minutesAgo === 0 ? before : minutesAgo === 1 ? started : 0,
     waits: sumWaits([fields]),
   };
   if (since !== '') overview.oldestPendingAgeMs = Math.max(0, now - Number(since));

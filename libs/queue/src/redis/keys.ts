@@ -112,7 +112,7 @@ export const QUEUE_KEYS = {
     of: 'tenant',
     type: 'hash, expires when idle',
     holds:
-      'Of a tenant: `open` tasks, `running`, its rate (`tat`), starts of the latest `minute` (`started`) and the one `before`, starts by waiting time (`w<class>`).',
+      'Of a tenant: `open` tasks, `running`, its rate (`tat`), `starts` as `<latest minute> <starts in it> <in the one before>`, starts by waiting time (`w<class>`).',
   },
   served: {
     suffix: 'served',

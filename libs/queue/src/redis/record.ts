@@ -134,8 +134,17 @@ export function decodeSpec(record: string): { createdAt: number; spec: TaskSpec 
   return { createdAt: head.createdAt, spec };
 }
 
-export function decodeErrors(joined: string): AttemptError[] {
-  return joined === '' ? [] : joined.split(RECORD_SEPARATOR).map(decodeError);
+/** Of a leased task that is not in its first attempt, as history_of in start.lua writes it. */
+export function decodeHistory(text: string) {
+  const [numbers, ...errors] = text.split(RECORD_SEPARATOR) as [string, ...string[]];
+  const [index, leaseExpiresAt, attempt, failures, crashes] = numbers.split(' ').map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { index, leaseExpiresAt, attempt, failures, crashes, errors: errors.map(decodeError) };
 }
 
 /** `<at> <attempt> <message>`, as add_logs in notes.lua writes it. */

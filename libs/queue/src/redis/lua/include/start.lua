@@ -1,12 +1,14 @@
 -- One leased task, appended to `reply` as lease.lua describes it.
-local function append_task(keys, reply, key, record, attempt, failures, crashes, token, deadline)
-  local errors = ''
-  if attempt ~= '1' then
-    errors = table.concat(redis.call('LRANGE', keys.errors .. key, 0, -1), '\30')
-  end
+local function append_task(reply, key, record, history)
   local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = key, record, attempt, failures
-  reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = crashes, errors, token, deadline
+  reply[n + 1], reply[n + 2], reply[n + 3] = key, record, history
+end
+
+-- Not said of first attempts, which most are, and which have the deadline of their call and the token of their place.
+local function history_of(keys, key, index, deadline, attempt, failures, crashes)
+  local errors = attempt == '1' and {} or redis.call('LRANGE', keys.errors .. key, 0, -1)
+  table.insert(errors, 1, index .. ' ' .. deadline .. ' ' .. attempt .. ' ' .. failures .. ' ' .. crashes)
+  return table.concat(errors, '\30')
 end
 
 -- The tasks of a repeated request that are still held with its tokens, appended to `reply`.
@@ -17,8 +19,8 @@ local function retake(context, request, earlier, reply)
     local token = request .. '.' .. index
     local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'attempt', 'failures', 'crashes')
     if state[1] == 'running' and state[2] == token then
-      append_task(keys, reply, key, redis.call('GET', keys.task .. key), state[3], state[4] or '0', state[5] or '0',
-        token, redis.call('ZSCORE', keys.leases, key))
+      append_task(reply, key, redis.call('GET', keys.task .. key), history_of(keys, key, index,
+        redis.call('ZSCORE', keys.leases, key), state[3], state[4] or '0', state[5] or '0'))
     end
     index = index + 1
   end
@@ -45,7 +47,7 @@ end
 local function new_taking(context, worker, request, lease_ms, most, looks)
   return {
     context = context, request = request, most = most, looks = looks, run = run_of(worker, context.stamp, lease_ms),
-    deadline = string.format('%.0f', context.now + lease_ms), tasks = {}, taken = {}, deadlines = {},
+    deadline = string.format('%.0f', context.now + lease_ms), tasks = {}, taken = {}, deadlines = {}, done = {},
   }
 end
 
@@ -77,7 +79,8 @@ local function start(taking, priority, entry, since, key, record, state)
   local task = record and read_task(keys, key, record)
   local scope = task and scope_of(context, task) or ''
   local holder = scope ~= '' and redis.call('HGET', keys.holders, scope)
-  local current = task and (state[1] and state[1] == 'pending' and state[2] == since or not state[1] and task.created == since)
+  -- A key that was removed and used again within a millisecond has two entries that are alike; both were read before.
+  local current = task and not taking.done[key] and (state[1] and state[1] == 'pending' and state[2] == since or not state[1] and task.created == since)
   if not current then
     if holder == key and not is_open[state[1]] then
       -- Handed the key without a look (ordering.lua), when it had ended already.
@@ -89,6 +92,7 @@ local function start(taking, priority, entry, since, key, record, state)
   if task.expires ~= '' then
     local overdue = tonumber(task.expires) <= now
     if (overdue or not held) and redis.call('ZREM', keys.expiry, key) == 1 and overdue then
+      taking.done[key] = true
       finish(context, task, 'expired', 0)
       record_move(context, task, 'pending', 'expired', state[3] or 0)
       return
@@ -113,8 +117,9 @@ local function start(taking, priority, entry, since, key, record, state)
   end
   record_move(context, task, 'pending', 'running', attempt)
   add_wait(context, task.tenant, now - since)
-  append_task(keys, taking.tasks, key, record, attempt, state[4] or '0', state[5] or '0', token, taking.deadline)
-  taken[count + 1] = key
+  append_task(taking.tasks, key, record, attempt == '1' and ''
+    or history_of(keys, key, count, taking.deadline, attempt, state[4] or '0', state[5] or '0'))
+  taken[count + 1], taking.done[key] = key, true
   deadlines[count * 2 + 1], deadlines[count * 2 + 2] = taking.deadline, key
 end
 

@@ -187,7 +187,7 @@ local function watch(context, own, stolen)
 end
 
 -- Takes up to `max` tasks for a worker. `tenants` are served first, then those of `steal`, where `~` is everybody.
--- Appends more, ms until the next may be taken or '', and the tasks to `reply`.
+-- Appends more, ms until the next may be taken or '', the deadline and the tasks to `reply`.
 local function take(context, worker, request, max, lease_ms, tenants, steal, reply)
   local keys, now = context.keys, context.now
   promote_due(context)
@@ -252,6 +252,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
   end
   reply[#reply + 1] = more and 1 or 0
   reply[#reply + 1] = next_ms
+  reply[#reply + 1] = taking.deadline
   for _, value in ipairs(taking.tasks) do
     reply[#reply + 1] = value
   end
