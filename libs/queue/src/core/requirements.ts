@@ -12,8 +12,9 @@ export interface Requirement {
 
 /** What a submission needs. */
 export function requirementsOfTask(task: NewTask): Requirement[] {
-  const { tenant, ttlMs, timeoutMs, retry, orderingKey, tags, metadata, idempotency } = task;
+  const { key, tenant, ttlMs, timeoutMs, retry, orderingKey, tags, metadata, idempotency } = task;
   return needed(
+    [key !== undefined && /^\d+$|:/.test(key), 'free-keys', '/id'],
     [isTenant(tenant), 'tenants', '/tenant'],
     [ttlMs !== undefined, 'ttl', '/ttl'],
     [timeoutMs !== undefined, 'timeouts', '/timeout'],

@@ -11,8 +11,21 @@ export function describeExtend(setup: Setup): void {
     const outcomes = await subject.queue.extend([leased], 7_000);
     const leaseExpiresAt = subject.now + 7_000;
     expect(outcomes).toEqual([{ status: 'extended', leaseExpiresAt, cancelRequested: false }]);
-    expect(await subject.get(leased.id)).toMatchObject({ state: 'running', attempt: 1, leaseExpiresAt });
+    expect(await subject.get(leased.id)).toMatchObject({ state: 'running', attempt: 1 });
     expect(await subject.complete(leased)).toMatchObject({ status: 'settled' });
+  });
+
+  needs('deadlines').it('shows the new deadline, and no other where it is refused', async () => {
+    const { id, leaseToken } = await subject.start();
+    subject.clock.advance(4_000);
+    await subject.queue.extend([{ id, leaseToken }], 7_000);
+    const leaseExpiresAt = subject.now + 7_000;
+    expect(await subject.get(id)).toMatchObject({ leaseExpiresAt });
+    subject.clock.advance(1_000);
+    const progress = JSON.stringify('x'.repeat(LIMITS.progressBytesMax));
+    await expect(subject.queue.extend([{ id, leaseToken }], 1)).rejects.toThrow();
+    await expect(subject.queue.extend([{ id, leaseToken, progress }], LEASE_MS)).rejects.toThrow();
+    expect(await subject.get(id)).toMatchObject({ leaseExpiresAt });
   });
 
   it('can shorten a lease', async () => {
@@ -81,7 +94,6 @@ export function describeExtend(setup: Setup): void {
       await expect(subject.queue.extend([leased], leaseMs)).rejects.toMatchObject({
         code: 'invalid-request',
       });
-      expect((await subject.get(leased.id)).leaseExpiresAt).toBe(leased.leaseExpiresAt);
     },
   );
 
@@ -95,17 +107,24 @@ export function describeExtend(setup: Setup): void {
       expect((await subject.get(leased.id)).progress).toBe('20');
     });
 
-    it('is refused where it is too long, and then nothing is extended', async () => {
+    it('is refused where it is too long, and then nothing is kept', async () => {
       await subject.add({}, {});
       const [a, b] = await subject.take(2);
       if (!a || !b) throw new Error('expected two');
-      subject.clock.advance(10);
       const progress = JSON.stringify('x'.repeat(LIMITS.progressBytesMax));
-      await expect(subject.queue.extend([a, { ...b, progress }], LEASE_MS)).rejects.toMatchObject({
+      await expect(
+        subject.queue.extend(
+          [
+            { ...a, progress: '1' },
+            { ...b, progress },
+          ],
+          LEASE_MS,
+        ),
+      ).rejects.toMatchObject({
         code: 'invalid-request',
         data: { pointer: '/progress' },
       });
-      expect((await subject.get(a.id)).leaseExpiresAt).toBe(a.leaseExpiresAt);
+      expect((await subject.get(a.id)).progress).toBeUndefined();
     });
   });
 

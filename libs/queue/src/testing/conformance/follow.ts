@@ -1,4 +1,3 @@
-import { LIMITS } from '../../core/limits.js';
 import type { EventPosition, EventSelection, Following, QueueEvent } from '../../core/ports.js';
 import { uniqueQueue } from '../builders.js';
 import { needs } from './needs.js';
@@ -239,7 +238,7 @@ export function describeFollow(setup: Setup): void {
       await subject.addOne({ key: 'a' });
       await first.until(1);
       const { position } = first;
-      const calls = LIMITS.eventsKept + 300;
+      const calls = (await subject.eventsKept()) + 300;
       for (let i = 0; i < calls; i += 1) await subject.addOne({ key: `k${i}` });
       const late = await followQueue({}, position);
       await late.untilTrue(() => late.events.length > 0);
@@ -311,24 +310,30 @@ export function describeFollow(setup: Setup): void {
   });
 
   describe('a task', () => {
-    it('tells its states and what its worker reports, and nothing of others', async () => {
+    it('tells its states and its progress, and nothing of others', async () => {
       const told = await followTask('k');
       await subject.addOne({ key: 'other', priority: 1 });
       const { id, leaseToken } = await subject.start({ key: 'k' });
       await subject.queue.extend([{ id, leaseToken, progress: '{"percent":40}' }], LEASE_MS);
-      await told.until(3);
+      await subject.settle({ id, leaseToken, action: 'complete' });
+      expect(await told.until(4)).toEqual(['k pending 0', 'k running 1', 'k progress 1', 'k completed 1']);
+      expect(told.events[2]!.progress).toBe('{"percent":40}');
+    });
+
+    needs('log-events').it('tells the lines that its worker writes', async () => {
+      const told = await followTask('k');
+      const { id, leaseToken } = await subject.start({ key: 'k' });
+      await told.until(2);
       await subject.queue.extend([{ id, leaseToken, logs: ['one', 'two'] }], LEASE_MS);
       await subject.settle({ id, leaseToken, action: 'complete', logs: ['three'] });
-      expect(await told.until(6)).toEqual([
+      expect(await told.until(5)).toEqual([
         'k pending 0',
         'k running 1',
-        'k progress 1',
         'k logs 1',
         'k logs 1',
         'k completed 1',
       ]);
-      expect(told.events[2]!.progress).toBe('{"percent":40}');
-      expect(told.events.slice(3, 5).map(({ logs }) => logs?.map(({ message }) => message))).toEqual([
+      expect(told.events.slice(2, 4).map(({ logs }) => logs?.map(({ message }) => message))).toEqual([
         ['one', 'two'],
         ['three'],
       ]);
@@ -343,7 +348,7 @@ export function describeFollow(setup: Setup): void {
       expect(await told.until(3)).toEqual(['k pending 0', 'k running 1', 'k completed 1']);
     });
 
-    it('tells log lines as far as they are kept, each once', async () => {
+    needs('log-events').it('tells log lines as far as they are kept, each once', async () => {
       const { id, leaseToken } = await subject.start({ key: 'k' });
       const { position } = (await subject.queue.snapshot(id))!;
       const lines = (from: number) => Array.from({ length: 600 }, (_, i) => `line ${from + i}`);

@@ -125,36 +125,39 @@ export function describeLifecycle(setup: Setup): void {
     if (to !== state) expect(canMove(state, to)).toBe(true);
   }
 
-  it('visits every state on the way of one task through all its troubles', async () => {
-    const { id } = await subject.addOne({ delayMs: 10 });
-    const visited: TaskState[] = [await subject.stateOf(id)];
-    const visit = async () => visited.push(await subject.stateOf(id));
-    subject.clock.advance(10);
-    await subject.queue.promote(subject.name);
-    await visit();
-    const first = await subject.takeOne();
-    await visit();
-    await subject.fail(first, { retryInMs: 5 });
-    await visit();
-    subject.clock.advance(5);
-    const second = await subject.takeOne();
-    await subject.fail(second, { retryable: false });
-    await visit();
-    await subject.retry(id);
-    await subject.cancel(id);
-    await visit();
-    await subject.retry(id);
-    await subject.complete(await subject.takeOne());
-    await visit();
-    expect(visited).toEqual([
-      'scheduled',
-      'pending',
-      'running',
-      'retrying',
-      'failed',
-      'cancelled',
-      'completed',
-    ]);
-    expect(await subject.get(id)).toMatchObject({ attempt: 3, failures: 0, errors: [{}, {}] });
-  });
+  needs('attempt-history').it(
+    'visits every state on the way of one task through all its troubles',
+    async () => {
+      const { id } = await subject.addOne({ delayMs: 10 });
+      const visited: TaskState[] = [await subject.stateOf(id)];
+      const visit = async () => visited.push(await subject.stateOf(id));
+      subject.clock.advance(10);
+      await subject.queue.promote(subject.name);
+      await visit();
+      const first = await subject.takeOne();
+      await visit();
+      await subject.fail(first, { retryInMs: 5 });
+      await visit();
+      subject.clock.advance(5);
+      const second = await subject.takeOne();
+      await subject.fail(second, { retryable: false });
+      await visit();
+      await subject.retry(id);
+      await subject.cancel(id);
+      await visit();
+      await subject.retry(id);
+      await subject.complete(await subject.takeOne());
+      await visit();
+      expect(visited).toEqual([
+        'scheduled',
+        'pending',
+        'running',
+        'retrying',
+        'failed',
+        'cancelled',
+        'completed',
+      ]);
+      expect(await subject.get(id)).toMatchObject({ attempt: 3, failures: 0, errors: [{}, {}] });
+    },
+  );
 }

@@ -69,18 +69,21 @@ export function describeReap(setup: Setup): void {
     });
   });
 
-  it('returns tasks to the head of their lane, the one that has waited longest first', async () => {
-    for (const key of ['c', 'b', 'a']) {
-      await subject.addOne({ key });
-      subject.clock.advance(1);
-    }
-    await subject.take(3);
-    await subject.addOne({ key: '0' });
-    await subject.loseLeases();
-    expect(keysOf(await subject.take(4))).toEqual(['c', 'b', 'a', '0']);
-  });
+  needs('return-order').it(
+    'returns tasks to the head of their lane, the one that has waited longest first',
+    async () => {
+      for (const key of ['c', 'b', 'a']) {
+        await subject.addOne({ key });
+        subject.clock.advance(1);
+      }
+      await subject.take(3);
+      await subject.addOne({ key: 'late' });
+      await subject.loseLeases();
+      expect(keysOf(await subject.take(4))).toEqual(['c', 'b', 'a', 'late']);
+    },
+  );
 
-  it('puts them in order whichever lease was lost first', async () => {
+  needs('deadlines').it('puts them in order whichever lease was lost first', async () => {
     await subject.addOne({ key: 'first' });
     subject.clock.advance(1);
     await subject.addOne({ key: 'second' });
@@ -92,19 +95,22 @@ export function describeReap(setup: Setup): void {
     expect(keysOf(await subject.take(2))).toEqual(['first', 'second']);
   });
 
-  it('takes leases in the order of their deadlines, a bounded number at a time', async () => {
-    const many = LIMITS.choreTasksMax + 5;
-    await subject.add(...Array.from({ length: many }, () => ({})));
-    const first = await subject.take(5, { leaseMs: 2_000 });
-    await subject.take(many - 5, { leaseMs: 3_000 });
-    await reap();
-    subject.clock.advance(3_000);
-    expect(await reap()).toMatchObject({ count: LIMITS.choreTasksMax, more: true });
-    for (const { id } of first) expect(await subject.stateOf(id)).toBe('pending');
-    expect(await reap()).toEqual({ count: 5, more: false });
-  });
+  needs('deadlines', 'bounded-steps').it(
+    'takes leases in the order of their deadlines, a bounded number at a time',
+    async () => {
+      const many = LIMITS.choreTasksMax + 5;
+      await subject.add(...Array.from({ length: many }, () => ({})));
+      const first = await subject.take(5, { leaseMs: 2_000 });
+      await subject.take(many - 5, { leaseMs: 3_000 });
+      await reap();
+      subject.clock.advance(3_000);
+      expect(await reap()).toMatchObject({ count: LIMITS.choreTasksMax, more: true });
+      for (const { id } of first) expect(await subject.stateOf(id)).toBe('pending');
+      expect(await reap()).toEqual({ count: 5, more: false });
+    },
+  );
 
-  it('says when the next lease is lost', async () => {
+  needs('deadlines').it('says when the next lease is lost', async () => {
     await subject.add({}, {});
     await subject.take(1, { leaseMs: 5_000 });
     await subject.take(1, { leaseMs: 2_000 });

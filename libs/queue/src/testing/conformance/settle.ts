@@ -64,11 +64,11 @@ export function describeSettle(setup: Setup): void {
       expect(keysOf(await subject.take(3))).toEqual(['z', 'a', 'b']);
     });
 
-    it('keeps the order of tasks released in one call', async () => {
+    needs('return-order').it('keeps the order of tasks released in one call', async () => {
       const leased = await startMany('c', 'b', 'a');
-      await subject.addOne({ key: '0' });
+      await subject.addOne({ key: 'late' });
       await subject.queue.settle(leased.map((task) => ends(task).release));
-      expect(keysOf(await subject.take(4))).toEqual(['c', 'b', 'a', '0']);
+      expect(keysOf(await subject.take(4))).toEqual(['c', 'b', 'a', 'late']);
     });
 
     needs('ttl').it('does not let a task expire that had started', async () => {

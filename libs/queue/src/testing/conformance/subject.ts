@@ -12,6 +12,7 @@ import type {
   TaskChange,
   TenantOverview,
 } from '../../core/ports.js';
+import { LIMITS } from '../../core/limits.js';
 import type { QueueSettings, TenantSettings } from '../../core/settings.js';
 import type { QueueName, Task, TaskId, TaskState } from '../../core/task.js';
 import { newTask, uniqueQueue } from '../builders.js';
@@ -31,6 +32,10 @@ export interface QueueUnderTest {
    * move. Tests of forgetting are then left out.
    */
   forgetsByClock?: boolean;
+  /** How long after its end, at most, a lease is noticed to have lapsed where the reaper looks. Default 0. */
+  lapseNoticedMs?: number;
+  /** Sees to it that few events of a queue are kept, and says how many. Absent: `LIMITS.eventsKept`. */
+  keepFewEvents?(queue: QueueName): Promise<number>;
   cleanup(): Promise<void>;
 }
 
@@ -66,6 +71,10 @@ export class Subject {
 
   get forgetsByClock(): boolean {
     return this.#current.forgetsByClock !== false;
+  }
+
+  async eventsKept(): Promise<number> {
+    return (await this.#current.keepFewEvents?.(this.name)) ?? LIMITS.eventsKept;
   }
 
   async another(): Promise<Queue> {
@@ -242,14 +251,17 @@ export class Subject {
   /** Lets all current leases lapse and reaps them, without a gap in reaping. */
   async loseLeases(leaseMs = LEASE_MS): Promise<void> {
     await this.queue.reap(this.name);
-    for (let passed = 0; passed < leaseMs; passed += 5_000) {
-      this.clock.advance(Math.min(5_000, leaseMs - passed));
+    const lostMs = leaseMs + (this.#current.lapseNoticedMs ?? 0);
+    for (let passed = 0; passed < lostMs; passed += 5_000) {
+      this.clock.advance(Math.min(5_000, lostMs - passed));
       await this.queue.reap(this.name);
     }
   }
 
   #checkNeeds(): void {
     const named = needsOf(expect.getState().currentTestName ?? '');
+    // Keys are chosen in most cases. One that is not free shows where they are not.
+    named.add('free-keys');
     const unnamed = [...this.#needed].filter((capability) => !named.has(capability));
     if (unnamed.length > 0) throw new Error(`The case asks for ${unnamed.join(', ')} and does not say so.`);
   }

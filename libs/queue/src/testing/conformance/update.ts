@@ -115,7 +115,7 @@ export function describeUpdate(setup: Setup): void {
       expect(await subject.takeOne()).toMatchObject({ priority: 6 });
     });
 
-    it('wakes somebody', async () => {
+    needs('wake-tokens').it('wakes somebody', async () => {
       await subject.addOne({ key: 'a' });
       await subject.silence();
       const waiting = subject.wait();

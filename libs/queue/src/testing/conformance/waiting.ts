@@ -294,7 +294,7 @@ export function describeWaiting(setup: Setup): void {
     });
 
     it('waits for many tasks at a time, each for its own', async () => {
-      const tasks = await subject.add(...Array.from({ length: 50 }, (_, i) => ({ key: `${i}` })));
+      const tasks = await subject.add(...Array.from({ length: 50 }, (_, i) => ({ key: `k${i}` })));
       const waits = tasks.map(({ id }) => subject.queue.waitForEnd(id, LONG_MS));
       const leased = await subject.take(50);
       await subject.queue.settle(
