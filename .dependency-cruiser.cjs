@@ -99,8 +99,11 @@ module.exports = {
       comment:
         'The implementations of the ports must not lean on each other, or the one could not check the other.',
       severity: 'error',
-      from: { path: '^libs/queue/src/(redis|memory|partitions)/', pathNot: specs },
-      to: { path: '^libs/queue/src/', pathNot: ['^libs/queue/src/core/', '^libs/queue/src/$1/'] },
+      from: { path: '^libs/queue/src/(redis|memory|partitions|bullmq)/', pathNot: specs },
+      to: {
+        path: '^libs/queue/src/',
+        pathNot: ['^libs/queue/src/core/', '^libs/queue/src/$1/', '^libs/queue/src/restricted-queue\\.ts$'],
+      },
     },
     {
       name: 'agents-know-only-ports',
@@ -123,6 +126,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^(apps|libs)/', pathNot: ['^libs/queue/src/redis/'] },
       to: { path: npm('ioredis') },
+    },
+    {
+      name: 'only-the-bullmq-folder-knows-bullmq',
+      comment: 'Who does not use it does not load it: there it is imported when it is opened.',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: ['^libs/queue/src/bullmq/store\\.ts$'] },
+      to: { path: npm('bullmq'), dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'nest-only-in-modules-of-libs',

@@ -113,6 +113,7 @@ const brokenImports: readonly (readonly [string, string, string])[] = [
   ['metered-queue-knows-only-core', 'libs/queue/src/metered-queue.ts', `import './redis/redis-queue.js';`],
   ['only-the-redis-folder-knows-redis', 'apps/api/src/redis.ts', `import 'ioredis';`],
   ['only-the-redis-folder-knows-redis', 'libs/queue/src/memory/redis.ts', `import 'ioredis';`],
+  ['only-the-bullmq-folder-knows-bullmq', 'libs/queue/src/bullmq/eager.ts', `import 'bullmq';`],
   ['nest-only-in-modules-of-libs', 'libs/queue/src/redis/nest.ts', `import '@nestjs/common';`],
   ['nest-only-in-modules-of-libs', 'libs/runtime/src/nest.ts', `import '@nestjs/core';`],
   ['only-the-runtime-knows-prometheus', 'apps/worker/src/prometheus.ts', `import 'prom-client';`],

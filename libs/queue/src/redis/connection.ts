@@ -1,30 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from '../core/logger.js';
+import type { RedisAddress } from '../core/redis-address.js';
 import { isCommandTimeout } from './redis-errors.js';
-
-/** Where Redis or Valkey is: a URL, a single server, a Sentinel group or a cluster. */
-export interface RedisAddress {
-  /** `redis://` or `rediss://`. Instead of everything else but the credentials. */
-  url?: string;
-  host?: string;
-  port?: number;
-  db?: number;
-  username?: string;
-  password?: string;
-  tls?: boolean;
-  /** Sentinels that know the master by `sentinelName`. */
-  sentinels?: readonly { host: string; port: number }[];
-  sentinelName?: string;
-  sentinelPassword?: string;
-  /** Some nodes of a Redis Cluster; the rest is discovered. */
-  clusterNodes?: readonly { host: string; port: number }[];
-}
-
-/** A subset of pino's and console's. */
-export interface Logger {
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
-}
 
 export type Client = Redis | Cluster;
 

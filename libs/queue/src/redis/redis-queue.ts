@@ -3,18 +3,12 @@ import { Cluster } from 'ioredis';
 import { ALL_CAPABILITIES } from '../core/capabilities.js';
 import type { Clock } from '../core/clock.js';
 import { LIMITS } from '../core/limits.js';
+import type { Logger } from '../core/logger.js';
 import type { Queue } from '../core/ports.js';
+import type { RedisAddress } from '../core/redis-address.js';
 import type { QueueName } from '../core/task.js';
 import { Confirmation } from './confirmation.js';
-import {
-  type Client,
-  blockingClient,
-  closeClient,
-  commandClient,
-  confirmingClient,
-  type Logger,
-  type RedisAddress,
-} from './connection.js';
+import { type Client, blockingClient, closeClient, commandClient, confirmingClient } from './connection.js';
 import { RedisConsumer } from './consumer.js';
 import { Directory } from './directory.js';
 import { EndWatcher } from './end-watcher.js';

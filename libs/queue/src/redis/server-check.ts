@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { Cluster, Redis } from 'ioredis';
 import { QueueError } from '../core/errors.js';
-import type { Client, Logger } from './connection.js';
+import type { Logger } from '../core/logger.js';
+import type { Client } from './connection.js';
 import { globalKey } from './keys.js';
 import { isRefusedCommand } from './redis-errors.js';
 

@@ -1,0 +1,99 @@
+import type { Capability } from '../core/capabilities.js';
+import { notSupported } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import { OPERATIONS } from '../core/operations.js';
+import type { Queue, Registry } from '../core/ports.js';
+import type { RedisAddress } from '../core/redis-address.js';
+import type { QueueName } from '../core/task.js';
+import { restrictQueue } from '../restricted-queue.js';
+import { Cancelled } from './cancelled.js';
+import { BullmqConsumer } from './consumer.js';
+import { Directory } from './directory.js';
+import { EndWatcher } from './end-watcher.js';
+import { EventStreams } from './event-stream.js';
+import { BullmqInspector } from './inspector.js';
+import { whatIsLeft } from './lease.js';
+import { BullmqMaintainer } from './maintainer.js';
+import { BullmqObserver } from './observer.js';
+import { BullmqOperator } from './operator.js';
+import { BullmqProducer } from './producer.js';
+import { Store } from './store.js';
+import { WorkBells } from './work-bells.js';
+
+export interface BullmqQueueOptions {
+  /** Not a cluster. */
+  address: RedisAddress;
+  /** What BullMQ calls `prefix`. Default `bull`, as there. */
+  prefix?: string;
+  /** Names of queues to list before anybody has used them here: BullMQ keeps no list. */
+  queues?: readonly QueueName[];
+  /** Default: silent. */
+  logger?: Logger;
+  /** For tests. Source of retry jitter, in [0, 1). Default `Math.random`. */
+  random?: () => number;
+}
+
+/** What BullMQ has, or what can be had on it: docs/bullmq.md. */
+export const BULLMQ_CAPABILITIES: ReadonlySet<Capability> = new Set<Capability>([
+  'timeouts',
+  'metadata',
+  'type-routes',
+  'queue-list',
+  'events',
+  'error-history',
+]);
+
+const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** The ports in front of queues of BullMQ, which its own producers and workers use at the same time. */
+export function createBullmqQueue(options: BullmqQueueOptions): Queue {
+  const { address, prefix = 'bull', queues = [], logger = SILENT, random = Math.random } = options;
+  const store = new Store({ address, prefix, logger });
+  const cancelled = new Cancelled(store);
+  const directory = new Directory(store, queues);
+  const streams = new EventStreams(store);
+  const bells = new WorkBells(streams, (queue) => store.run(queue, whatIsLeft));
+  const ends = new EndWatcher(store, cancelled, streams);
+  const observer = new BullmqObserver(store, cancelled, directory, streams);
+  const roles: Role[] = [
+    new BullmqProducer(store, cancelled, directory),
+    new BullmqConsumer(store, directory, bells, random),
+    new BullmqInspector(store, cancelled, directory, ends),
+    observer,
+    new BullmqOperator(store, cancelled, directory),
+    new BullmqMaintainer(store, cancelled),
+    NO_REGISTRY,
+    {
+      capabilities: () => BULLMQ_CAPABILITIES,
+      open: () => store.open(),
+      async close() {
+        bells.close();
+        ends.close();
+        observer.stop();
+        await streams.close();
+        await store.close();
+      },
+    },
+  ];
+  const operations = OPERATIONS.map((operation) => {
+    const role = roles.find((each) => each[operation] !== undefined) as Queue;
+    return [operation, role[operation].bind(role)];
+  });
+  return restrictQueue(Object.fromEntries(operations) as Queue, BULLMQ_CAPABILITIES);
+}
+
+/** One that has some of the operations. */
+type Role = { [Name in keyof Queue]?: Queue[Name] };
+
+async function noRegistry(): Promise<never> {
+  throw notSupported('worker-registry');
+}
+
+const NO_REGISTRY: Registry = {
+  register: noRegistry,
+  deregister: noRegistry,
+  tell: noRegistry,
+  worker: noRegistry,
+  workers: noRegistry,
+  commands: noRegistry,
+};

@@ -1,0 +1,42 @@
+import { checkQueueName } from '../core/names.js';
+import type { ChoreResult, Maintainer } from '../core/ports.js';
+import type { QueueName } from '../core/task.js';
+import type { Cancelled } from './cancelled.js';
+import { promoteDue } from './due.js';
+import { DIRECTORY, type Store } from './store.js';
+
+export class BullmqMaintainer implements Maintainer {
+  constructor(
+    private readonly store: Store,
+    private readonly cancelled: Cancelled,
+  ) {}
+
+  async promote(queue: QueueName): Promise<ChoreResult> {
+    checkQueueName(queue, '/queue');
+    return this.store.run(queue, promoteDue);
+  }
+
+  /** Of all who ask, workers of BullMQ's included, one looks every few seconds. */
+  async reap(queue: QueueName): Promise<ChoreResult> {
+    checkQueueName(queue, '/queue');
+    const stalled = await this.store.run(queue, (backend) => backend.moveStalledJobsToWait());
+    return { count: stalled.length, more: false };
+  }
+
+  /** BullMQ removes finished jobs by itself, when others finish. */
+  async prune(queue: QueueName): Promise<ChoreResult> {
+    checkQueueName(queue, '/queue');
+    return this.cancelled.prune(queue);
+  }
+
+  /** Two who ask at the same moment may both be elected: that costs work and no more. */
+  async electForChores(holder: string, ttlMs: number): Promise<boolean> {
+    return this.store.run(DIRECTORY, async (backend) => {
+      const now = Date.now();
+      const [until, elected] = await backend.getQueueMetaFields(['chores-until', 'chores-by']);
+      if (elected !== holder && Number(until) > now) return false;
+      await backend.setQueueMeta({ 'chores-until': now + ttlMs, 'chores-by': holder });
+      return true;
+    });
+  }
+}

@@ -1,0 +1,257 @@
+import type { JobJson, JobType } from 'bullmq';
+import { checkQueueSettings } from '../core/check-settings.js';
+import { checkChange, checkPurge } from '../core/checks.js';
+import { type ErrorCode, notSupported, QueueError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import { checkQueueName } from '../core/names.js';
+import type { ChoreResult, OperateOutcome, Operator, PurgeRequest, TaskChange } from '../core/ports.js';
+import type { QueueSettings } from '../core/settings.js';
+import { isTerminal, type QueueName, type Task, type TaskId, type TaskState } from '../core/task.js';
+import { jobErrorOf } from './bullmq-errors.js';
+import type { Cancelled } from './cancelled.js';
+import type { Directory } from './directory.js';
+import { addressOf } from './job-ids.js';
+import { bullPriority } from './job-options.js';
+import { type Found, findJob } from './jobs.js';
+import { minimal } from './lease.js';
+import type { Store } from './store.js';
+
+/** What the task is then, or the code of a refusal. */
+type Deed = (task: Task, found: Found | undefined) => Promise<Task | ErrorCode>;
+
+const WAITING: ReadonlySet<TaskState> = new Set(['pending', 'scheduled', 'retrying']);
+
+export class BullmqOperator implements Operator {
+  constructor(
+    private readonly store: Store,
+    private readonly cancelled: Cancelled,
+    private readonly directory: Directory,
+  ) {}
+
+  cancel(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
+    return this.each(ids, async (task, found) => {
+      if (task.state === 'cancelled') return task;
+      if (task.state === 'running') throw notSupported('cancel-running');
+      if (!found || !WAITING.has(task.state)) return 'wrong-state';
+      const { queue, jobId } = addressOf(task.id);
+      // It may have been started meanwhile.
+      if (!(await this.cancelJob(queue, jobId, found.job))) throw notSupported('cancel-running');
+      return (await this.cancelled.task(task.id, queue, jobId)) ?? 'task-not-found';
+    });
+  }
+
+  retry(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
+    return this.each(ids, async (task, found) => {
+      const { queue, jobId } = addressOf(task.id);
+      if (task.state === 'cancelled') {
+        await this.restore(queue, jobId);
+      } else {
+        if (!found || task.state !== 'failed') return 'wrong-state';
+        await this.store.run(queue, (backend) =>
+          backend.retryFinishedJob(minimal(jobId, found.job), 'failed', { resetAttemptsMade: true }),
+        );
+      }
+      return (await findJob(this.store, task.id))?.task ?? 'task-not-found';
+    });
+  }
+
+  async update(changes: readonly TaskChange[]): Promise<OperateOutcome[]> {
+    changes.forEach(checkChange);
+    return inTurns(
+      changes.map(({ id }) => id),
+      (id, index) => {
+        const { priority, runAtMs } = changes[index]!;
+        return this.one(id, async (task, found) => {
+          if (!found || !WAITING.has(task.state)) return 'wrong-state';
+          const { queue, jobId } = addressOf(id);
+          const delayed = task.state !== 'pending' && (found.job.delay ?? 0) > 0;
+          if (runAtMs !== undefined && !delayed) return 'wrong-state';
+          return this.store.run(queue, async (backend) => {
+            if (priority !== undefined && priority !== task.priority) {
+              await backend.changePriority(jobId, bullPriority(priority), false);
+            }
+            const changed = { ...task, priority: priority ?? task.priority };
+            if (runAtMs === undefined) return changed;
+            const now = Date.now();
+            if (runAtMs > now) {
+              await backend.changeDelay(jobId, runAtMs - now);
+              return { ...changed, dueAt: runAtMs };
+            }
+            await backend.promote(jobId);
+            return { ...changed, state: 'pending' as const, dueAt: undefined };
+          });
+        });
+      },
+    );
+  }
+
+  remove(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
+    return this.each(ids, async (task) => {
+      if (!isTerminal(task.state)) return 'wrong-state';
+      const { queue, jobId } = addressOf(task.id);
+      if (task.state === 'cancelled') {
+        await this.cancelled.forget(queue, jobId);
+        return task;
+      }
+      const removed = await this.store.run(queue, (backend) => backend.remove(jobId, false));
+      return removed === 1 ? task : 'wrong-state';
+    });
+  }
+
+  async configure(queue: QueueName, settings: QueueSettings): Promise<void> {
+    checkQueueName(queue, '/queue');
+    checkQueueSettings(settings);
+    // All that can be set needs what BullMQ lacks; what is left says the defaults.
+    await this.directory.addQueue(queue);
+  }
+
+  async configureTenant(): Promise<void> {
+    throw notSupported('tenants');
+  }
+
+  async pause(queue: QueueName, tenant?: string): Promise<void> {
+    await this.setPaused(queue, true, tenant);
+    await this.directory.addQueue(queue);
+  }
+
+  resume(queue: QueueName, tenant?: string): Promise<void> {
+    return this.setPaused(queue, false, tenant);
+  }
+
+  async drain(): Promise<void> {
+    throw notSupported('drain');
+  }
+
+  async purge(request: PurgeRequest): Promise<ChoreResult> {
+    checkPurge(request);
+    const { queue, state, tenant } = request;
+    checkQueueName(queue, '/queue');
+    if (tenant !== undefined) throw notSupported('tenants', '/tenant');
+    const most = LIMITS.purgeTasksMax;
+    if (state === 'cancelled') return this.cancelled.prune(queue, true);
+    if (state === 'expired') return { count: 0, more: false };
+    return this.store.run(queue, async (backend) => {
+      if (state === 'completed' || state === 'failed') {
+        const removed = await backend.cleanJobsByState(state, Date.now(), most);
+        const [left = 0] = await backend.getCounts([state]);
+        return { count: removed.length, more: removed.length > 0 && left > 0 };
+      }
+      const types: JobType[] = ['wait', 'prioritized', ...(state === 'waiting' ? ['delayed' as const] : [])];
+      let count = 0;
+      let looked = 0;
+      for (const type of types) {
+        if (looked === most) break;
+        // From the end that a removal looks at first, so that it costs the same however many wait.
+        const [ids = []] = await backend.getRanges([type], 0, most - looked - 1, false);
+        looked += ids.length;
+        const cancelled = await Promise.all(
+          ids.map(async (jobId) => {
+            const job = await backend.getJobData(jobId);
+            return job !== undefined && this.cancelJob(queue, jobId, job);
+          }),
+        );
+        count += cancelled.filter(Boolean).length;
+      }
+      // What could not be cancelled stays: the next jobs of schedules.
+      const left = sum(await backend.getCounts(types));
+      return { count, more: count > 0 && left > looked - count };
+    });
+  }
+
+  /** Pauses the queue while it goes, as BullMQ demands. */
+  async deleteQueue(queue: QueueName): Promise<ChoreResult> {
+    checkQueueName(queue, '/queue');
+    const result = await this.store.run(queue, async (backend) => {
+      const open = await backend.getCounts(['wait', 'prioritized', 'delayed', 'waiting-children', 'active']);
+      if (open.some((count) => count > 0)) throw new QueueError('queue-not-empty');
+      if (Object.keys(await backend.getQueueMeta()).length === 0) return { count: 0, more: false };
+      const before = await backend.getCounts(['completed', 'failed']);
+      await backend.pause(true);
+      const more = (await backend.obliterate({ force: false, count: LIMITS.purgeTasksMax })) !== 0;
+      const after = await backend.getCounts(['completed', 'failed']);
+      return { count: sum(before) - sum(after), more };
+    });
+    if (result.more || (await this.cancelled.obliterate(queue))) return { ...result, more: true };
+    await this.directory.removeQueue(queue);
+    return result;
+  }
+
+  private async setPaused(queue: QueueName, paused: boolean, tenant?: string): Promise<void> {
+    checkQueueName(queue, '/queue');
+    if (tenant !== undefined) throw notSupported('tenants', '/tenant');
+    await this.store.run(queue, async (backend) => {
+      if ((await backend.hasQueueMetaField('paused')) !== paused) await backend.pause(paused);
+    });
+  }
+
+  private each(ids: readonly TaskId[], deed: Deed): Promise<OperateOutcome[]> {
+    return inTurns(ids, (id) => this.one(id, deed));
+  }
+
+  private async one(id: TaskId, deed: Deed): Promise<OperateOutcome> {
+    const refuse = (code: ErrorCode, state?: TaskState): OperateOutcome => ({
+      status: 'refused',
+      error: new QueueError(code, { taskId: id, state }),
+    });
+    const { queue, jobId } = addressOf(id);
+    const found = await findJob(this.store, id);
+    const task = found?.task ?? (await this.cancelled.task(id, queue, jobId));
+    if (!task) return refuse('task-not-found');
+    try {
+      const done = await deed(task, found);
+      return typeof done === 'string' ? refuse(done, task.state) : { status: 'done', task: done };
+    } catch (error) {
+      if (error instanceof QueueError && error.kind === 'unsupported') return { status: 'refused', error };
+      // It has moved on meanwhile, or belongs to a schedule.
+      if (jobErrorOf(error instanceof QueueError ? error.data.cause : error) !== undefined) {
+        return refuse('wrong-state', task.state);
+      }
+      throw error;
+    }
+  }
+
+  /** Whether it could be: not what has been started, nor the next job of a schedule. */
+  private async cancelJob(queue: QueueName, jobId: string, job: JobJson): Promise<boolean> {
+    await this.cancelled.keep(queue, jobId, job, Date.now());
+    try {
+      if ((await this.store.run(queue, (backend) => backend.remove(jobId, false))) === 1) return true;
+    } catch (error) {
+      if (jobErrorOf(error instanceof QueueError ? error.data.cause : error) === undefined) throw error;
+    }
+    await this.cancelled.forget(queue, jobId);
+    return false;
+  }
+
+  /** A cancelled job as a new one of the same id. */
+  private async restore(queue: QueueName, jobId: string): Promise<void> {
+    const job = await this.cancelled.find(queue, jobId);
+    if (job) {
+      const { delay: _, ...opts } = job.opts;
+      const { parent: __, parentKey: ___, repeatJobKey: ____, deduplicationId: _____, ...alone } = job;
+      await this.store.run(queue, (backend) =>
+        backend.addJob({ ...alone, opts: { ...opts, jobId, priority: job.priority }, delay: 0 }, jobId),
+      );
+    }
+    await this.cancelled.forget(queue, jobId);
+  }
+}
+
+/** Side by side, but what is done to one task more than once in its order. */
+function inTurns(
+  ids: readonly TaskId[],
+  operate: (id: TaskId, index: number) => Promise<OperateOutcome>,
+): Promise<OperateOutcome[]> {
+  const last = new Map<TaskId, Promise<OperateOutcome>>();
+  return Promise.all(
+    ids.map((id, index) => {
+      const before = last.get(id);
+      const outcome = before ? before.then(() => operate(id, index)) : operate(id, index);
+      last.set(id, outcome);
+      return outcome;
+    }),
+  );
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, count) => all + count, 0);
+}
