@@ -1,7 +1,13 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { processSettings, redisSettings, renderMetricsCatalog, renderSettings } from '@app/runtime';
+import {
+  backendSettings,
+  processSettings,
+  redisSettings,
+  renderMetricsCatalog,
+  renderSettings,
+} from '@app/runtime';
 import { apiSettings } from '../apps/api/src/api.settings.js';
 import { workerSettings } from '../apps/worker/src/worker.settings.js';
 import { renderMessages } from './support/message-reference.js';
@@ -9,7 +15,13 @@ import { root } from '../tools/lib/root.mjs';
 
 /** Pages with a part that is written by the code itself. `npm run generate:docs` brings them up to date. */
 const GENERATED: Record<string, string> = {
-  'docs/configuration.md': renderSettings([processSettings, redisSettings, apiSettings, workerSettings]),
+  'docs/configuration.md': renderSettings([
+    processSettings,
+    backendSettings,
+    redisSettings,
+    apiSettings,
+    workerSettings,
+  ]),
   'docs/metrics.md': renderMetricsCatalog(),
   'docs/websocket.md': renderMessages(),
 };

@@ -1,34 +1,5 @@
-import {
-  ALL_CAPABILITIES,
-  type Capability,
-  notSupported,
-  type OperateOutcome,
-  restrictQueue,
-} from '@app/queue';
-import { describeQueue, ManualClock, MemoryQueue } from '@app/queue/testing';
-
-/** What only the state of a task tells, a backend refuses by itself. */
-class WithoutRequestsToStop extends MemoryQueue {
-  override async cancel(ids: readonly string[]): Promise<OperateOutcome[]> {
-    const tasks = await this.get(ids);
-    const running = ids.filter((_, index) => tasks[index]?.state === 'running');
-    const outcomes = await super.cancel(ids.filter((id) => !running.includes(id)));
-    return ids.map((id) =>
-      running.includes(id) ? { status: 'refused', error: notSupported('cancel-running') } : outcomes.shift()!,
-    );
-  }
-}
-
-const restricted = (capabilities: ReadonlySet<Capability>) => async () => {
-  const clock = new ManualClock();
-  const inner = new WithoutRequestsToStop({ clock, random: () => 0.5 });
-  const queue = restrictQueue(inner, capabilities);
-  await queue.open();
-  return { queue, clock, cleanup: () => queue.close() };
-};
-
-const NONE: ReadonlySet<Capability> = new Set();
-describeQueue('a backend that lacks everything that can be lacked', restricted(NONE), NONE);
+import { ALL_CAPABILITIES, type Capability, restrictQueue } from '@app/queue';
+import { MemoryQueue } from '@app/queue/testing';
 
 const without = (...missing: Capability[]) =>
   new Set([...ALL_CAPABILITIES].filter((capability) => !missing.includes(capability)));

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createRedisQueue, meterQueue, openQueue, partitionQueue } from '@app/queue';
+import { Chores, createBackend, meterQueue, openQueue } from '@app/queue';
 import {
+  backendSettings,
   createLogger,
   createMetrics,
   describeRedis,
@@ -18,19 +19,28 @@ import { createApi } from './create-api.js';
 const STORE_PATIENCE_MS = 2_000;
 
 await main('api', async () => {
-  const settings = readSettings({ process: processSettings, redis: redisSettings, api: apiSettings });
+  const settings = readSettings({
+    process: processSettings,
+    backend: backendSettings,
+    redis: redisSettings,
+    api: apiSettings,
+  });
   const log = createLogger({ name: 'api', level: settings.process.logLevel });
   const { keyPrefix, allowUnsafe, durability, replicas, ...address } = settings.redis;
+  const { backend } = settings.backend;
   const metrics = createMetrics();
   const operations = metrics.histogram('queue_operation_duration_seconds');
   const queue = meterQueue(
-    partitionQueue(createRedisQueue({ address, keyPrefix, allowUnsafe, durability, replicas, logger: log })),
+    await createBackend(backend, { address, keyPrefix, allowUnsafe, durability, replicas, logger: log }),
     (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
   );
   const api = await createApi(queue, settings.api, { log, metrics });
+  // Where no worker can see the queues, nobody else does them.
+  const chores = backend === 'memory' ? new Chores({ queue, holder: 'api', log }) : undefined;
   const shutdown = onShutdown(
     [
       { name: 'http', run: () => api.close() },
+      { name: 'chores', run: async () => chores?.stop() },
       { name: 'queue', run: () => queue.close() },
     ],
     { log, deadlineMs: settings.api.shutdownTimeoutMs },
@@ -40,12 +50,16 @@ await main('api', async () => {
     givenUp: () => shutdown.begun,
     onAway: (error) => log.warn({ err: error }, 'the store is away; requests are answered 503'),
   });
+  void opened.then(() => shutdown.begun || chores?.start());
   // Without a store there is an answer too, and it is better than a refused connection.
   await Promise.race([opened, delay(STORE_PATIENCE_MS, undefined, { ref: false })]);
   const { host, port } = settings.api;
   await listening(api.listen({ port, host }), { host, hostEnv: 'HOST', port, portEnv: 'PORT' });
   log.info(
-    { url: await api.getUrl(), redis: describeRedis(settings.redis) },
+    {
+      url: await api.getUrl(),
+      ...(backend === 'memory' ? { backend } : { redis: describeRedis(settings.redis) }),
+    },
     requiredKeys(settings.api).length > 0
       ? 'listening; requests need an API key'
       : `listening on ${showHostPort(settings.api)} without authentication: no API key is configured or FAIRLANE_AUTH is off`,

@@ -1,7 +1,9 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { createRedisQueue, meterQueue, openQueue, partitionQueue } from '@app/queue';
+import { createBackend, meterQueue, openQueue } from '@app/queue';
 import {
+  backendSettings,
+  ConfigError,
   createHealthServer,
   createLogger,
   createMetrics,
@@ -23,12 +25,19 @@ import { apiVariables, workerSettings } from './worker.settings.js';
 /** What a shutdown may take beside draining: graces, last settlements, closing. */
 const SHUTDOWN_EXTRA_MS = 15_000;
 
+const noWorkersOnMemory = {
+  env: 'FAIRLANE_BACKEND',
+  message: 'FAIRLANE_BACKEND=memory: only the API itself has that memory; workers ask it for tasks over HTTP',
+};
+
 await main('worker', async () => {
   const settings = readSettings(
-    { process: processSettings, redis: redisSettings, worker: workerSettings },
+    { process: processSettings, backend: backendSettings, redis: redisSettings, worker: workerSettings },
     process.env,
     { siblings: apiVariables },
   );
+  const { backend } = settings.backend;
+  if (backend === 'memory') throw new ConfigError([noWorkersOnMemory]);
   const log = createLogger({ name: 'worker', level: settings.process.logLevel });
   const metrics = createMetrics();
   const app = await NestFactory.createApplicationContext(WorkerModule.of(settings.worker), {
@@ -39,7 +48,7 @@ await main('worker', async () => {
   const { keyPrefix, allowUnsafe, durability, replicas, ...address } = settings.redis;
   const operations = metrics.histogram('queue_operation_duration_seconds');
   const queue = meterQueue(
-    partitionQueue(createRedisQueue({ address, keyPrefix, allowUnsafe, durability, replicas, logger: log })),
+    await createBackend(backend, { address, keyPrefix, allowUnsafe, durability, replicas, logger: log }),
     (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
   );
   const worker = new Worker({

@@ -1,3 +1,4 @@
+export { backendSettings, type BackendSettings } from './config/backend.js';
 export { ConfigError, type ConfigProblem } from './config/config-error.js';
 export { parseDurationMs, showDurationMs } from './config/duration.js';
 export {
