@@ -4,7 +4,7 @@ import { BULLMQ_CAPABILITIES, createBullmqQueue, type Queue } from '@app/queue';
 import { describeQueue, ManualClock } from '@app/queue/testing';
 import { Queue as StockQueue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { sharedRedisPort } from '../support/redis.js';
+import { removeKeys, sharedRedisPort } from '../support/redis.js';
 
 /** BullMQ reads the clock of its process, so that is what is moved. */
 let clock = new ManualClock();
@@ -43,7 +43,7 @@ describeQueue(
       keepFewEvents: (name) => keepFewEvents(name, prefix),
       async cleanup() {
         await Promise.all(opened.map((queue) => queue.close()));
-        await removeKeys(prefix);
+        await removeKeys(redis, prefix);
       },
     };
   },
@@ -69,10 +69,4 @@ async function keepFewEvents(name: string, prefix: string): Promise<number> {
   await stock.waitUntilReady();
   await stock.close();
   return maxLen;
-}
-
-async function removeKeys(prefix: string): Promise<void> {
-  for await (const keys of redis.scanStream({ match: `${prefix}:*`, count: 1_000 })) {
-    if ((keys as string[]).length > 0) await redis.unlink(keys as string[]);
-  }
 }

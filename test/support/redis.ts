@@ -82,7 +82,7 @@ export async function commandCalls(redis: Redis, command: string): Promise<numbe
   return Number(/calls=(\d+)/.exec(line ?? '')?.[1] ?? 0);
 }
 
-async function removeKeys(redis: Redis, keyPrefix: string): Promise<void> {
+export async function removeKeys(redis: Redis, keyPrefix: string): Promise<void> {
   for await (const keys of redis.scanStream({ match: `${keyPrefix}:*`, count: 1_000 })) {
     if ((keys as string[]).length > 0) await redis.unlink(keys as string[]);
   }

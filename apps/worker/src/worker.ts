@@ -105,10 +105,10 @@ export class Worker {
 
   /** Begins to work. The queue must be open. */
   start(): void {
-    const { handlers, settings, log } = this.parts;
+    const { queue, handlers, settings, log } = this.parts;
     this.#started = true;
     this.#announcer.start();
-    this.#presence.start();
+    if (queue.capabilities().has('worker-registry')) this.#presence.start();
     this.#watch?.start();
     this.runner.start();
     this.#chores.start();
