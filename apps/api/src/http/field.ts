@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
-import { object, rule, type Rule } from './rule.js';
+import { ValidateBy, ValidateIf, ValidateNested, type ValidationArguments } from 'class-validator';
+import type { Fault } from './problem.js';
+import { object, type Rule } from './rule.js';
 
 export interface FieldOptions {
   description: string;
@@ -11,6 +12,12 @@ export interface FieldOptions {
   default?: unknown;
   /** Where the entries of a list are checked elsewhere: their schema. */
   items?: { $ref: string };
+}
+
+/** What the value of a field must be, the other fields of its object considered. */
+export interface FieldRule {
+  /** Everything wrong with the value; pointers are relative to it. */
+  faults(value: unknown, holder: Record<string, unknown>): Fault[];
 }
 
 /** A field of a request: its rule is what is checked and what is documented. */
@@ -51,28 +58,28 @@ export function nestedTypeOf(type: new () => object, key: string): (new () => ob
 }
 
 function dependsOn(other: string, detail: string, allows: (value: unknown) => boolean): PropertyDecorator {
-  return (target, key) => {
-    ValidateBy(
-      {
-        name: 'dependsOn',
-        validator: {
-          validate: (_, args) => allows((args?.object as Record<string, unknown> | undefined)?.[other]),
-        },
-      },
-      { context: rule(detail, {}, () => false), message: 'depends on another field' },
-    )(target, key as string);
-  };
+  return keeps('dependsOn', {
+    faults: (_, holder) => (allows(holder[other]) ? [] : [{ pointer: '', detail }]),
+  });
 }
 
 const nestedTypes = new WeakMap<object, Map<string, new () => object>>();
 
 function checked(one: Rule, required: boolean): PropertyDecorator {
   return (target, key) => {
-    ValidateBy(
-      { name: 'rule', validator: { validate: (value: unknown) => one.faults(value).length === 0 } },
-      // `validation.ts` takes the faults from the rule itself: one field can have several, each at its own place.
-      { context: one, message: 'breaks its rule' },
-    )(target, key as string);
+    keeps('rule', one)(target, key);
     if (!required) ValidateIf((_, value: unknown) => value !== undefined)(target, key as string);
+  };
+}
+
+/** Any validator of class-validator's would find the same; ours needs the rule itself, which finds every fault and its place. */
+function keeps(name: string, one: FieldRule): PropertyDecorator {
+  return (target, key) => {
+    const validate = (value: unknown, args?: ValidationArguments): boolean =>
+      one.faults(value, args?.object as Record<string, unknown>).length === 0;
+    ValidateBy({ name, validator: { validate } }, { context: one, message: 'breaks its rule' })(
+      target,
+      key as string,
+    );
   };
 }

@@ -1,9 +1,8 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
-import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
-import { nestedTypeOf } from './field.js';
+import { planOf, type Plan } from './validation-plan.js';
 import { pointerTo } from './json-pointer.js';
 import { Problem, type Fault } from './problem.js';
-import { isObject, UNKNOWN_FIELD, type Rule } from './rule.js';
+import { isObject, UNKNOWN_FIELD } from './rule.js';
 
 /** Checks every body and query whose parameter is typed with a DTO class. */
 @Injectable()
@@ -36,9 +35,11 @@ export function refuseFields(body: unknown): void {
 export function check<T extends object>(dto: new () => T, plain: unknown): { value: T; faults: Fault[] } {
   if (!isObject(plain))
     return { value: new dto(), faults: [{ pointer: '', detail: 'must be a JSON object' }] };
-  const { instance, unknown } = instantiate(dto, plain, '');
-  const errors = validateSync(instance, { forbidUnknownValues: true });
-  return { value: instance as T, faults: [...unknown, ...errors.flatMap((error) => faultsOf(error, ''))] };
+  const plan = planOf(dto);
+  const faults: Fault[] = [];
+  const instance = instantiate(plan, plain, '', faults);
+  findBroken(plan, instance, '', faults);
+  return { value: instance as T, faults };
 }
 
 /** A refusal that lists faults; beyond a hundred, further ones would be noise. */
@@ -70,57 +71,36 @@ function withNumbers(dto: new () => object, query: Record<string, unknown>): Rec
  * Done by hand, because class-transformer copies every value it passes, and a payload may be a megabyte; and because
  * class-validator, left to find unknown fields, trips over one that is named `constructor`.
  */
-function instantiate(
-  dto: new () => object,
-  plain: Record<string, unknown>,
-  at: string,
-): { instance: object; unknown: Fault[] } {
-  const instance = new dto();
-  const known = fieldsOf(dto);
-  const unknown: Fault[] = [];
-  for (const [key, value] of Object.entries(plain)) {
-    if (!known.has(key)) {
-      unknown.push({ pointer: at + pointerTo(key), detail: UNKNOWN_FIELD });
-      continue;
-    }
-    const type = nestedTypeOf(dto, key);
-    if (!type || !isObject(value)) {
-      Object.assign(instance, { [key]: value });
-      continue;
-    }
-    const nested = instantiate(type, value, at + pointerTo(key));
-    Object.assign(instance, { [key]: nested.instance });
-    unknown.push(...nested.unknown);
+function instantiate(plan: Plan, plain: Record<string, unknown>, at: string, faults: Fault[]): Fields {
+  const instance = new plan.dto() as Fields;
+  for (const key of Object.keys(plain)) {
+    const field = plan.fields.get(key);
+    const value = plain[key];
+    if (!field) faults.push({ pointer: at + pointerTo(key), detail: UNKNOWN_FIELD });
+    else if (field.nested && isObject(value))
+      instance[key] = instantiate(planOf(field.nested), value, at + pointerTo(key), faults);
+    else instance[key] = value;
   }
-  return { instance, unknown };
+  return instance;
 }
 
-function fieldsOf(dto: Dto): ReadonlySet<string> {
-  const found = fields.get(dto);
-  if (found) return found;
-  const metadata = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
-  const names = new Set(metadata.map(({ propertyName }) => propertyName));
-  fields.set(dto, names);
-  return names;
-}
-
-const fields = new WeakMap<Dto, ReadonlySet<string>>();
-
-type Dto = abstract new (...args: never[]) => unknown;
-
-function faultsOf(error: ValidationError, parent: string): Fault[] {
-  const pointer = parent + pointerTo(error.property);
-  const broken = Object.values((error.contexts ?? {}) as Record<string, Rule>);
-  if (broken.length > 0) {
-    if (error.value === undefined) return [{ pointer, detail: 'is required' }];
-    return broken.flatMap((rule) =>
-      rule.faults(error.value).map((fault) => ({ pointer: pointer + fault.pointer, detail: fault.detail })),
-    );
+/** What is wrong inside of a field is of interest only where the field itself is right. */
+function findBroken(plan: Plan, instance: Fields, at: string, faults: Fault[]): void {
+  for (const [key, { required, rules, nested }] of plan.fields) {
+    const value = instance[key];
+    if (value === undefined && !required) continue;
+    const broken = rules.flatMap((rule) => rule.faults(value, instance));
+    if (broken.length > 0) {
+      const own = value === undefined ? REQUIRED : broken;
+      for (const { pointer, detail } of own) faults.push({ pointer: at + pointerTo(key) + pointer, detail });
+    } else if (nested) findBroken(planOf(nested), value as Fields, at + pointerTo(key), faults);
   }
-  if (error.children?.length) return error.children.flatMap((child) => faultsOf(child, pointer));
-  return [{ pointer, detail: 'is not valid' }];
 }
 
-function isDto(metatype: Dto): metatype is new () => object {
-  return fieldsOf(metatype).size > 0;
+const REQUIRED: readonly Fault[] = [{ pointer: '', detail: 'is required' }];
+
+type Fields = Record<string, unknown>;
+
+function isDto(metatype: abstract new (...args: never[]) => unknown): metatype is new () => object {
+  return planOf(metatype as new () => object).fields.size > 0;
 }
