@@ -99,7 +99,7 @@ module.exports = {
       comment:
         'The implementations of the ports must not lean on each other, or the one could not check the other.',
       severity: 'error',
-      from: { path: '^libs/queue/src/(redis|memory|partitions|bullmq)/', pathNot: specs },
+      from: { path: '^libs/queue/src/(redis|memory|partitions|bullmq|routing)/', pathNot: specs },
       to: {
         path: '^libs/queue/src/',
         pathNot: ['^libs/queue/src/core/', '^libs/queue/src/$1/', '^libs/queue/src/restricted-queue\\.ts$'],

@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { ended, post, type TaskBody } from '../support/client.js';
+import { Queue as StockQueue } from 'bullmq';
+import { ended, post, request, type TaskBody } from '../support/client.js';
 import { killLeftovers, startApi, startWorker } from '../support/processes.js';
+import { ownRedis } from '../support/redis.js';
 
 afterEach(killLeftovers);
 
@@ -25,4 +27,48 @@ test('a worker of another process refuses to begin on memory', async () => {
   await expect(startWorker(NOWHERE, { FAIRLANE_BACKEND: 'memory' })).rejects.toThrow(
     /ended with 78:\n.*FAIRLANE_BACKEND=memory: only the API itself has that memory/s,
   );
+});
+
+test('queues on BullMQ and on our own engine are one service, with one worker for both', async () => {
+  const redis = await ownRedis();
+  const stock = new StockQueue('legacy-a', { connection: { port: redis.server.port } });
+  try {
+    const env = { FAIRLANE_BULLMQ_QUEUES: 'legacy-*' };
+    const api = await startApi(redis.url, env);
+    await startWorker(redis.url, { ...env, WORKER_QUEUES: 'default,legacy-a' });
+    const queues = ['default', 'legacy-a', 'default', 'legacy-a'];
+    const { status, body } = await post<{ items: { task: TaskBody }[] }>(`${api.url}/v1/tasks/batch`, {
+      tasks: queues.map((queue, payload) => ({ type: 'demo.echo', queue, payload })),
+      atomic: false,
+    });
+    expect(status).toBe(202);
+    const done = await Promise.all(body.items.map(({ task }) => ended(api.url, task.id)));
+    expect(done).toMatchObject(queues.map((queue, result) => ({ queue, state: 'completed', result })));
+    expect(await stock.getJobCounts('completed')).toEqual({ completed: 2 });
+
+    const get = async (path: string) => (await request(api.url + path)).body;
+    const completed = { states: { completed: 2 } };
+    expect(await get('/v1/queues')).toMatchObject({
+      items: [
+        { queue: 'default', ...completed },
+        { queue: 'legacy-a', ...completed },
+      ],
+    });
+    expect(await get('/v1/stats')).toMatchObject({ queues: 2, states: { completed: 4 } });
+    expect(await get('/v1/workers')).toMatchObject({ items: [{ queues: ['default', 'legacy-a'] }] });
+    expect(await get('/v1/info')).toMatchObject({
+      backend: { name: 'redis' },
+      otherBackends: [{ name: 'bullmq', queues: ['legacy-*'] }],
+    });
+    const { status: refused, body: problem } = await post(`${api.url}/v1/tasks`, {
+      type: 'a',
+      queue: 'legacy-a',
+      orderingKey: 'o',
+    });
+    expect([refused, problem]).toMatchObject([501, { capability: 'ordering-keys' }]);
+  } finally {
+    await stock.close();
+    await killLeftovers();
+    await redis.cleanup();
+  }
 });

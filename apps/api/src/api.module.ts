@@ -1,9 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import type { Queue } from '@app/queue';
+import type { Backends, Queue } from '@app/queue';
 import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import type { RouteTable } from './http/route-table.js';
+import { InfoModule } from './info/info.module.js';
 import { LeasesModule } from './leases/leases.module.js';
 import type { ApiMetrics } from './metrics/http-metrics.js';
 import { MetricsModule } from './metrics/metrics.module.js';
@@ -20,6 +21,7 @@ import { WorkersModule } from './workers/workers.module.js';
 export class ApiModule {
   static of(
     queue: Queue,
+    backends: Backends,
     metrics: ApiMetrics,
     routes: RouteTable,
     followersMax: number,
@@ -28,7 +30,7 @@ export class ApiModule {
     return {
       module: ApiModule,
       imports: [
-        PortsModule.of(queue, metrics),
+        PortsModule.of(queue, metrics, backends),
         HttpModule.of(routes),
         TasksModule,
         LeasesModule,
@@ -37,6 +39,7 @@ export class ApiModule {
         QueuesModule,
         EventsModule.of(followersMax),
         StatsModule,
+        InfoModule,
         HealthModule,
         MetricsModule,
       ],

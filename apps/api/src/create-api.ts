@@ -1,6 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { Queue } from '@app/queue';
+import type { Backends, Queue } from '@app/queue';
 import { createLogger, createMetrics, NestLogger, type Logger } from '@app/runtime';
 import { ApiModule } from './api.module.js';
 import { requiredKeys, type ApiSettings } from './api.settings.js';
@@ -22,6 +22,8 @@ export interface ApiOptions {
   log?: Logger;
   /** Default: its own. */
   metrics?: ApiMetrics;
+  /** What the queue is made of, to be shown. Default: one backend called `custom`. */
+  backends?: Backends;
 }
 
 /**
@@ -34,7 +36,11 @@ export async function createApi(
     ApiSettings,
     'auth' | 'apiKeys' | 'requestTimeoutMs' | 'followersMax' | 'socketsMax' | 'socketPingMs'
   >,
-  { log = createLogger({ name: 'api', level: 'silent' }), metrics = createMetrics() }: ApiOptions = {},
+  {
+    log = createLogger({ name: 'api', level: 'silent' }),
+    metrics = createMetrics(),
+    backends = { main: { name: 'custom', capabilities: queue.capabilities() }, others: [] },
+  }: ApiOptions = {},
 ): Promise<NestFastifyApplication> {
   const adapter = createAdapter();
   const instance = adapter.getInstance();
@@ -49,7 +55,7 @@ export async function createApi(
   routeUpgrades(instance);
 
   const app = await NestFactory.create<NestFastifyApplication>(
-    ApiModule.of(queue, metrics, routes, settings.followersMax, {
+    ApiModule.of(queue, backends, metrics, routes, settings.followersMax, {
       log,
       connectionsMax: settings.socketsMax,
       pingMs: settings.socketPingMs,

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Chores, createBackend, meterQueue, openQueue } from '@app/queue';
+import { Chores, createQueue, meterQueue, openQueue } from '@app/queue';
 import {
   backendSettings,
+  chooseBackends,
   createLogger,
   createMetrics,
   describeRedis,
@@ -26,17 +27,16 @@ await main('api', async () => {
     api: apiSettings,
   });
   const log = createLogger({ name: 'api', level: settings.process.logLevel });
-  const { keyPrefix, allowUnsafe, durability, replicas, ...address } = settings.redis;
-  const { backend } = settings.backend;
+  const choice = chooseBackends(settings.backend, settings.redis);
   const metrics = createMetrics();
   const operations = metrics.histogram('queue_operation_duration_seconds');
-  const queue = meterQueue(
-    await createBackend(backend, { address, keyPrefix, allowUnsafe, durability, replicas, logger: log }),
-    (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
+  const { queue: plain, backends } = await createQueue(choice, log);
+  const queue = meterQueue(plain, (operation, outcome, durationMs) =>
+    operations.observe({ operation, outcome }, durationMs / 1_000),
   );
-  const api = await createApi(queue, settings.api, { log, metrics });
+  const api = await createApi(queue, settings.api, { log, metrics, backends });
   // Where no worker can see the queues, nobody else does them.
-  const chores = backend === 'memory' ? new Chores({ queue, holder: 'api', log }) : undefined;
+  const chores = choice.main === 'memory' ? new Chores({ queue, holder: 'api', log }) : undefined;
   const shutdown = onShutdown(
     [
       { name: 'http', run: () => api.close() },
@@ -50,7 +50,6 @@ await main('api', async () => {
     givenUp: () => shutdown.begun,
     onAway: (error) => log.warn({ err: error }, 'the store is away; requests are answered 503'),
   });
-  void opened.then(() => shutdown.begun || chores?.start());
   // Without a store there is an answer too, and it is better than a refused connection.
   await Promise.race([opened, delay(STORE_PATIENCE_MS, undefined, { ref: false })]);
   const { host, port } = settings.api;
@@ -58,11 +57,13 @@ await main('api', async () => {
   log.info(
     {
       url: await api.getUrl(),
-      ...(backend === 'memory' ? { backend } : { redis: describeRedis(settings.redis) }),
+      backend: choice.main,
+      redis: choice.main === 'memory' ? undefined : describeRedis(settings.redis),
     },
     requiredKeys(settings.api).length > 0
       ? 'listening; requests need an API key'
       : `listening on ${showHostPort(settings.api)} without authentication: no API key is configured or FAIRLANE_AUTH is off`,
   );
   await opened;
+  if (!shutdown.begun) chores?.start();
 });

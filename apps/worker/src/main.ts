@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { createBackend, meterQueue, openQueue } from '@app/queue';
+import { createQueue, meterQueue, openQueue } from '@app/queue';
 import {
   backendSettings,
+  chooseBackends,
   ConfigError,
   createHealthServer,
   createLogger,
@@ -36,8 +37,8 @@ await main('worker', async () => {
     process.env,
     { siblings: apiVariables },
   );
-  const { backend } = settings.backend;
-  if (backend === 'memory') throw new ConfigError([noWorkersOnMemory]);
+  const choice = chooseBackends(settings.backend, settings.redis);
+  if (choice.main === 'memory') throw new ConfigError([noWorkersOnMemory]);
   const log = createLogger({ name: 'worker', level: settings.process.logLevel });
   const metrics = createMetrics();
   const app = await NestFactory.createApplicationContext(WorkerModule.of(settings.worker), {
@@ -45,11 +46,10 @@ await main('worker', async () => {
     abortOnError: false,
   });
   const handlers = findHandlers(app, HandlersModule);
-  const { keyPrefix, allowUnsafe, durability, replicas, ...address } = settings.redis;
   const operations = metrics.histogram('queue_operation_duration_seconds');
-  const queue = meterQueue(
-    await createBackend(backend, { address, keyPrefix, allowUnsafe, durability, replicas, logger: log }),
-    (operation, outcome, durationMs) => operations.observe({ operation, outcome }, durationMs / 1_000),
+  const { queue: plain } = await createQueue(choice, log);
+  const queue = meterQueue(plain, (operation, outcome, durationMs) =>
+    operations.observe({ operation, outcome }, durationMs / 1_000),
   );
   const worker = new Worker({
     queue,

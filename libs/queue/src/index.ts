@@ -23,7 +23,17 @@ export { Presence, type PresenceOptions } from './worker/presence.js';
 export { QueueWatch, type QueueWatchOptions } from './worker/queue-watch.js';
 export { Runner, type RunnerOptions } from './worker/runner.js';
 export { Chores, type ChoresOptions } from './chores/chores.js';
-export { type BackendOptions, createBackend, type CreateBackend, registerBackend } from './backends.js';
+export {
+  type BackendChoice,
+  type BackendOptions,
+  type Backends,
+  createBackend,
+  type CreateBackend,
+  createQueue,
+  registerBackend,
+} from './backends.js';
+export { type Route, routeQueue } from './routing/routed-queue.js';
+
 export { createRedisQueue, type RedisQueueOptions } from './redis/redis-queue.js';
 export type { Logger } from './core/logger.js';
 export type { RedisAddress } from './core/redis-address.js';

@@ -1,4 +1,4 @@
-export { backendSettings, type BackendSettings } from './config/backend.js';
+export { backendSettings, type BackendSettings, chooseBackends } from './config/backend.js';
 export { ConfigError, type ConfigProblem } from './config/config-error.js';
 export { parseDurationMs, showDurationMs } from './config/duration.js';
 export {
@@ -43,3 +43,4 @@ export { createMetrics, type Metrics, type MetricsOptions } from './metrics/regi
 export { NestLogger } from './nest-logger.js';
 export { serializeError, type SerializedError } from './serialize-error.js';
 export { onShutdown, type Shutdown, type ShutdownOptions, type ShutdownStep } from './shutdown.js';
+export { VERSION } from './version.js';

@@ -45,6 +45,7 @@ function createDocument(
     .addTag('queues', 'What waits where, and what holds for it.')
     .addTag('events', 'Hear what happens as it happens.')
     .addTag('stats', 'Sums over everything.')
+    .addTag('info', 'What this service is and can do.')
     .addTag('health', 'For orchestrators and load balancers.')
     .addTag('metrics', 'For Prometheus.')
     .build();

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Inspector, Registry } from '@app/queue';
+import type { Inspector, Queue, Registry } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { INSPECTOR, REGISTRY } from '../ports.module.js';
@@ -16,10 +16,10 @@ export class MetricsController {
   constructor(
     @Inject(METRICS) private readonly metrics: ApiMetrics,
     @Inject(INSPECTOR) inspector: Inspector,
-    @Inject(REGISTRY) registry: Registry,
+    @Inject(REGISTRY) registry: Registry & Pick<Queue, 'capabilities'>,
   ) {
     exportQueues(inspector, metrics);
-    exportWorkers(registry, metrics);
+    if (registry.capabilities().has('worker-registry')) exportWorkers(registry, metrics);
   }
 
   @Get()

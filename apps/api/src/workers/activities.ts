@@ -1,4 +1,7 @@
-import type { Inspector, RegisteredWorker, Task, WorkerActivity } from '@app/queue';
+import type { Queue, QueueName, RegisteredWorker, Task, WorkerActivity } from '@app/queue';
+
+/** Where to look: not every backend knows what workers do. */
+type Source = Pick<Queue, 'activity' | 'leased' | 'capabilities'>;
 
 /** Workers times their queues that one answer looks into. */
 const LOOKS_MAX = 2_000;
@@ -16,15 +19,15 @@ export function within(workers: readonly RegisteredWorker[]): RegisteredWorker[]
 
 /** What workers do in each of their queues, by id: every queue is asked once for all of them. */
 export async function activitiesOf(
-  inspector: Inspector,
+  source: Source,
   workers: readonly RegisteredWorker[],
 ): Promise<ReadonlyMap<string, WorkerActivity[]>> {
   const found = new Map(workers.map(({ id }): [string, WorkerActivity[]] => [id, []]));
-  const queues = [...new Set(workers.flatMap((worker) => worker.queues))];
+  const queues = [...new Set(workers.flatMap((worker) => worker.queues))].filter(knows(source));
   await Promise.all(
     queues.map(async (queue) => {
       const ids = workers.filter((worker) => worker.queues.includes(queue)).map(({ id }) => id);
-      const activities = await inspector.activity(queue, ids);
+      const activities = await source.activity(queue, ids);
       activities.forEach((activity, index) => found.get(ids[index]!)?.push(activity));
     }),
   );
@@ -32,10 +35,16 @@ export async function activitiesOf(
 }
 
 /** Tasks that a worker has leased, by start. */
-export async function tasksOf(inspector: Inspector, { id, queues }: RegisteredWorker): Promise<Task[]> {
-  const tasks = await Promise.all(queues.map((queue) => inspector.leased(queue, id, TASKS_MAX)));
+export async function tasksOf(source: Source, { id, queues }: RegisteredWorker): Promise<Task[]> {
+  const tasks = await Promise.all(
+    queues.filter(knows(source)).map((queue) => source.leased(queue, id, TASKS_MAX)),
+  );
   return tasks
     .flat()
     .sort((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0))
     .slice(0, TASKS_MAX);
+}
+
+function knows(source: Source): (queue: QueueName) => boolean {
+  return (queue) => source.capabilities(queue).has('worker-activity');
 }

@@ -11,7 +11,7 @@ import {
   Query,
 } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { QueueError, type Inspector, type Registry, type WorkerCommand } from '@app/queue';
+import { QueueError, type Queue, type Registry, type WorkerCommand } from '@app/queue';
 import { ApiProblems } from '../http/api-problems.js';
 import { NameParam, workerParam } from '../http/name.pipe.js';
 import { refuseFields } from '../http/validation.js';
@@ -36,7 +36,7 @@ import {
 export class WorkersController {
   constructor(
     @Inject(REGISTRY) private readonly registry: Registry,
-    @Inject(INSPECTOR) private readonly inspector: Inspector,
+    @Inject(INSPECTOR) private readonly inspector: Pick<Queue, 'activity' | 'leased' | 'capabilities'>,
     private readonly commands: WorkerCommands,
   ) {}
 
