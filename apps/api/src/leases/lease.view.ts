@@ -55,16 +55,12 @@ export function viewLease({ tasks, more, nextDueInMs }: Lease): LeaseView {
 }
 
 export function viewLeasedTask(task: LeasedTask): LeasedTaskView {
-  const { leaseToken, leaseExpiresAt } = task;
-  // Whether somebody wants it cancelled is for the heartbeat to say.
-  const {
-    state: _,
-    cancelRequested: __,
-    ...shown
-  } = viewTask({
-    ...task,
-    state: 'running',
-    cancelRequested: false,
+  // Whether somebody wants it cancelled is for the heartbeat to say. What is undefined is not sent, and copies of a view of
+  // so many fields took a twentieth of a pulling worker's time.
+  return Object.assign(viewTask({ ...task, state: 'running', cancelRequested: false }), {
+    state: undefined,
+    cancelRequested: undefined,
+    leaseToken: task.leaseToken,
+    leaseExpiresAt: new Date(task.leaseExpiresAt).toISOString(),
   });
-  return { ...shown, leaseToken, leaseExpiresAt: new Date(leaseExpiresAt).toISOString() };
 }

@@ -1,10 +1,11 @@
-import { Body, Controller, Headers, HttpCode, Inject, Post, Res } from '@nestjs/common';
+import { Controller, Headers, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { isTerminal, QueueError, type Inspector, type Producer, type Task } from '@app/queue';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { IDEMPOTENCY_HEADER, idempotencyKey } from '../http/idempotency.js';
 import { ParkedWaits } from '../http/parked-waits.js';
+import { checkBody } from '../http/validation.js';
 import { applyPreference, preferredWaitSeconds } from '../http/wait.js';
 import { INSPECTOR, PRODUCER } from '../ports.module.js';
 import { SubmitTaskDto } from './submit-task.dto.js';
@@ -79,11 +80,16 @@ export class SubmitController {
     'store-full',
   )
   async submit(
-    @Body() body: SubmitTaskDto,
+    // Not `@Body()`: a pipe of Nest's costs a twentieth of the request that comes more often than any other.
+    @Req() { body }: FastifyRequest,
     @Headers() headers: Record<string, string | undefined>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TaskView> {
-    const outcome = await submitTask(this.producer, body, idempotencyKey(headers['idempotency-key']));
+    const outcome = await submitTask(
+      this.producer,
+      checkBody(SubmitTaskDto, body),
+      idempotencyKey(headers['idempotency-key']),
+    );
     if (outcome.status === 'replayed') reply.header('idempotent-replayed', 'true');
     reply.header('location', `/v1/tasks/${encodeURIComponent(outcome.task.id)}`);
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   Body,
   Controller,
@@ -112,7 +112,7 @@ export class TasksController {
     if (!task) throw new QueueError('task-not-found', { taskId: id });
 
     const text = JSON.stringify(viewTask(task));
-    const etag = `W/"${createHash('sha256').update(text).digest('base64url').slice(0, 27)}"`;
+    const etag = `W/"${hash('sha256', text, 'base64url').slice(0, 27)}"`;
     reply.header('etag', etag).type('application/json; charset=utf-8');
     if (!matches(headers['if-none-match'], etag)) return text;
     reply.code(304);
