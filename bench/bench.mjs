@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../tools/lib/root.mjs';
+import { judge } from './lib/goals.mjs';
 import { busyPercent, describeRun } from './lib/machine.mjs';
 import { measureRounds } from './lib/rounds.mjs';
 import { printFigures, printGoals } from './lib/print.mjs';
@@ -15,12 +16,14 @@ const { values } = parseArgs({
     systems: { type: 'string' },
     rounds: { type: 'string' },
     tasks: { type: 'string' },
+    requests: { type: 'string' },
     fsync: { type: 'string', default: 'off' },
+    guard: { type: 'string' },
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 });
-const { only, systems, quick, fsync } = values;
+const { only, systems, quick, fsync, guard } = values;
 const names = listed('scenario', only, Object.keys(scenarios));
 const wanted = listed('system', systems, [
   ...new Set(Object.values(scenarios).flatMap((one) => one.systems)),
@@ -28,13 +31,14 @@ const wanted = listed('system', systems, [
 const settings = {
   rounds: Number(values.rounds ?? (quick ? 1 : 3)),
   tasks: Number(values.tasks ?? (quick ? 4_000 : 40_000)),
-  requests: quick ? 3_000 : 30_000,
+  requests: Number(values.requests ?? (quick ? 3_000 : 30_000)),
   latencies: quick ? 100 : 400,
   fsync,
   quick,
 };
 const out =
-  values.out ?? join(root, 'bench/results', only || systems || quick ? 'partial.json' : 'latest.json');
+  values.out ??
+  join(root, 'bench/results', only || systems || quick || guard ? 'partial.json' : 'latest.json');
 
 const busy = await busyPercent();
 console.log(`Before it began, the machine was ${busy} % busy.`);
@@ -49,12 +53,14 @@ for (const name of names) {
   Object.assign(figures, measured);
   printFigures(measured);
 }
-printGoals(figures);
+const goals = judge(figures, Number(guard ?? 1));
+printGoals(goals);
 const run = { ...(await describeRun(busy)), settings, figures };
 await mkdir(dirname(out), { recursive: true });
 await writeFile(out, `${JSON.stringify(run, undefined, 2)}\n`);
 console.log(`\nWritten to ${out}`);
-process.exit();
+const floors = goals.flatMap(({ bounds }) => bounds).filter(({ kind }) => kind === 'floor');
+process.exit(guard !== undefined && floors.some(({ holds }) => !holds) ? 1 : 0);
 
 /** What was asked for by name. */
 function listed(kind, text, all) {

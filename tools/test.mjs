@@ -1,4 +1,4 @@
-// npm test: every check, then every test. npm test -- --only=checks | --only=jest [arguments for Jest]
+// npm test: every check, a short benchmark, then every test. npm test -- --only=checks | --only=jest [arguments for Jest]
 import { runCommand } from './lib/command.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { Problem, runTool } from './lib/problem.mjs';
@@ -16,6 +16,10 @@ const checks = [
   { title: 'Generated files', script: 'generate', args: ['--', '--check'] },
 ];
 
+/** The engine beside BullMQ, on the same machine at the same time: less than half of what must hold will do. */
+const SPEED = ['--only', 'enqueue-batches,drain', '--systems', 'fairlane,bullmq', '--guard', '0.4'];
+const SPEED_WORK = ['--tasks', '4000', '--rounds', '2'];
+
 await runTool(async () => {
   const args = process.argv.slice(2);
   const only = args.find((arg) => arg.startsWith('--only='))?.slice('--only='.length);
@@ -25,6 +29,7 @@ await runTool(async () => {
 
   await ensureDependencies();
   if (only !== 'jest') await runChecks();
+  if (only === undefined) await runSpeed();
   if (only !== 'checks') await runJest(jestArgs);
 });
 
@@ -40,6 +45,12 @@ async function runChecks() {
   heading('Checks passed');
   for (const [title, ms] of times)
     console.log(`${title.padEnd(16)} ${(ms / 1_000).toFixed(1).padStart(6)} s`);
+}
+
+async function runSpeed() {
+  heading('Speed');
+  const code = await runScript('bench', ['--', ...SPEED, ...SPEED_WORK]);
+  if (code !== 0) throw new Problem('Something is far slower than it was.', code);
 }
 
 /** Jest's own summary is the last thing printed, so nothing may follow it. */

@@ -1,4 +1,3 @@
-import { judge } from './goals.mjs';
 import { inWords, ratios, spread } from './figures.mjs';
 
 export function printFigures(figures) {
@@ -16,9 +15,8 @@ export function printFigures(figures) {
   }
 }
 
-export function printGoals(figures) {
-  const rows = judge(figures).map(({ title, bounds }) => [title, bounds]);
-  for (const [title, bounds] of rows) {
+export function printGoals(goals) {
+  for (const { title, bounds } of goals) {
     console.log(title);
     for (const { says, measured, holds, kind } of bounds)
       console.log(`  ${kind.padEnd(5)} ${says}: ${inWords(measured)} ${holds ? 'holds' : 'MISSED'}`);
