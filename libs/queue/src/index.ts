@@ -38,6 +38,7 @@ export { createRedisQueue, type RedisQueueOptions } from './redis/redis-queue.js
 export type { Logger } from './core/logger.js';
 export type { RedisAddress } from './core/redis-address.js';
 export { createBullmqQueue, type BullmqQueueOptions, BULLMQ_CAPABILITIES } from './bullmq/bullmq-queue.js';
+export { moveQueue, type MoveOptions, type MoveProgress } from './bullmq/move-queue.js';
 export { openQueue } from './open-queue.js';
 export { restrictQueue } from './restricted-queue.js';
 export { partitionQueue } from './partitions/partitioned-queue.js';

@@ -82,7 +82,7 @@ export function attemptOf(job: JobJson, running: boolean): number {
  * When a delayed job is due, where its fields tell: BullMQ keeps the delay, and not from when on it counts. It is the
  * beginning unless the delay was changed, and after a failure that was reported here, the time of that.
  */
-function dueAtOf(job: JobJson): number | undefined {
+export function dueAtOf(job: JobJson): number | undefined {
   const { delay = 0, opts, timestamp } = job;
   if (delay === 0) return undefined;
   if (job.attemptsStarted === 0) return delay === opts.delay ? timestamp + delay : undefined;
