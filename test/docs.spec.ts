@@ -8,6 +8,7 @@ import {
   renderMetricsCatalog,
   renderSettings,
 } from '@app/runtime';
+import { ALL_CAPABILITIES, CAPABILITIES, createBackend } from '@app/queue';
 import { apiSettings } from '../apps/api/src/api.settings.js';
 import { workerSettings } from '../apps/worker/src/worker.settings.js';
 import { renderMessages } from './support/message-reference.js';
@@ -24,6 +25,7 @@ const GENERATED: Record<string, string> = {
   ]),
   'docs/metrics.md': renderMetricsCatalog(),
   'docs/websocket.md': renderMessages(),
+  'docs/backends.md': await renderCapabilities(['redis', 'memory', 'bullmq']),
 };
 
 test.each(Object.entries(GENERATED))('%s says what the code does', (file, generated) => {
@@ -55,6 +57,12 @@ test.each(pages)('the links of %s lead somewhere', (page) => {
   expect(broken).toEqual([]);
 });
 
+test('the backend that docs/backends.md shows is one that is tested', () => {
+  const read = (file: string) => readFileSync(join(root, file), 'utf8');
+  const [, page, shown] = /<!-- (\S+\.spec\.ts) -->\n\n```ts\n([^]*?)```/.exec(read('docs/backends.md'))!;
+  expect(read(page!).split('// docs\n')[1]).toBe(shown);
+});
+
 test('the protocol page names every problem that a worker can be answered with', () => {
   const { paths } = JSON.parse(readFileSync(join(root, 'docs/api/openapi.json'), 'utf8')) as {
     paths: Record<string, Record<string, Operation>>;
@@ -83,6 +91,21 @@ test('the commands that README and CONTRIBUTING name exist', () => {
   const named = [...text.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name!);
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
 });
+
+/** What each backend says that it can do. */
+async function renderCapabilities(names: readonly string[]): Promise<string> {
+  const backends = await Promise.all(names.map((name) => createBackend(name, { address: {} })));
+  const rows = [...ALL_CAPABILITIES].map((capability) => {
+    const marks = backends.map((backend) => (backend.capabilities().has(capability) ? 'yes' : ''));
+    return `| \`${capability}\` | ${CAPABILITIES[capability]} | ${marks.join(' | ')} |`;
+  });
+  const heads = names.map((name) => `\`${name}\``);
+  return [
+    `| capability | meaning | ${heads.join(' | ')} |`,
+    `| --- | --- |${' --- |'.repeat(names.length)}`,
+    ...rows,
+  ].join('\n');
+}
 
 function anchors(page: string): string[] {
   const headings = readFileSync(join(root, page), 'utf8').match(/^#+ .*$/gm) ?? [];

@@ -62,6 +62,6 @@ test.each(['', 'Custom', '1st', 'a_b', 'a'.repeat(33)])('%j names no backend', (
 
 test('a name that no backend has is refused with those that there are', async () => {
   await expect(createBackend('other', { address: {} })).rejects.toThrow(
-    /no backend other.*redis, memory, own/,
+    /no backend other, only redis, memory, bullmq, own/,
   );
 });

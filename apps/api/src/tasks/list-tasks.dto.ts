@@ -40,7 +40,7 @@ export class PageTasksDto {
 export class ListTasksDto extends PageTasksDto {
   @Field(is.name('queue'), {
     description:
-      'Only of this queue. Default: of all queues, one queue after the other in the order of their names.',
+      'Only of this queue. Default: of all queues, one queue after the other in the order of their names; in one whose backend lacks `combined-lists`, one state after the other.',
     example: 'emails',
   })
   queue?: string;

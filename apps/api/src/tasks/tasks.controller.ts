@@ -22,7 +22,7 @@ import {
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
-import { QueueError, type Inspector, type Operator, type Task } from '@app/queue';
+import { QueueError, type Inspector, type Operator, type Queue, type Task } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { ParkedWaits } from '../http/parked-waits.js';
@@ -50,7 +50,7 @@ export const idParam = {
 @Controller('v1/tasks')
 export class TasksController {
   constructor(
-    @Inject(INSPECTOR) private readonly inspector: Inspector,
+    @Inject(INSPECTOR) private readonly inspector: Inspector & Pick<Queue, 'capabilities'>,
     @Inject(OPERATOR) private readonly operator: Operator,
     private readonly waits: ParkedWaits,
   ) {}
