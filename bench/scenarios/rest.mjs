@@ -11,8 +11,8 @@ import { Crew } from '../polls/crew.mjs';
 
 const WORKERS = 4;
 const POLLS = 200;
-/** Until all have found that there is nothing to do. */
-const SETTLE_MS = 3_000;
+/** Until all have started and found that there is nothing to do. */
+const SETTLE_MS = 10_000;
 const WATCHED_MS = 5_000;
 const TICKS_PER_SECOND = 100;
 
@@ -36,6 +36,7 @@ export const idle = {
       unit: 'commands/s',
       less: true,
     },
+    'idle-calls': { title: 'At rest: Redis, with what scripts call', unit: 'commands/s', less: true },
     'idle-cpu': { title: 'At rest: CPU of Redis and API', unit: '% of a core', less: true },
     'idle-cpu-worker': { title: 'At rest: CPU of a worker', unit: '% of a core', less: true },
   },
@@ -47,14 +48,20 @@ export const idle = {
         crew.start();
         await delay(SETTLE_MS);
         const client = new Redis(redis.url);
+        const monitor = await client.monitor();
+        let sent = 0;
+        monitor.on('monitor', (_time, _command, source) => (sent += source === 'lua' ? 0 : 1));
         const before = await snapshot(client, [redis.pid, pid], pids);
+        sent = 0;
         await delay(WATCHED_MS);
         const after = await snapshot(client, [redis.pid, pid], pids);
+        monitor.disconnect();
         client.disconnect();
         crew.leave();
         const perSecond = (name) => (after[name] - before[name]) / (WATCHED_MS / 1_000);
         return {
-          'idle-commands': perSecond('commands'),
+          'idle-commands': sent / (WATCHED_MS / 1_000),
+          'idle-calls': perSecond('calls'),
           'idle-cpu': perSecond('cpu') * 100,
           'idle-cpu-worker': (perSecond('workersCpu') * 100) / WORKERS,
         };
@@ -80,7 +87,7 @@ async function snapshot(client, pids, workerPids) {
     Number(count),
   );
   return {
-    commands: sum(calls),
+    calls: sum(calls),
     cpu: sum(await Promise.all(pids.map(cpuSeconds))),
     workersCpu: sum(await Promise.all(workerPids.map(cpuSeconds))),
   };

@@ -69,7 +69,10 @@ export async function createApi(
     },
   );
   app.useGlobalFilters(new ProblemFilter(routes, log));
-  serveDocs(instance, describeApi(app), describeSocket(app));
+  serveDocs(instance, {
+    '/openapi.json': () => describeApi(app),
+    '/asyncapi.json': () => describeSocket(app),
+  });
   await app.init();
   await instance.ready();
   return app;
