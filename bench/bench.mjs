@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // npm run bench: Fairlane and its peers, the same work in one run; README.md has the options.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../tools/lib/root.mjs';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     guard: { type: 'string' },
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
+    add: { type: 'boolean', default: false },
   },
 });
 const { only, systems, quick, fsync, guard } = values;
@@ -42,7 +43,9 @@ const out =
 
 const busy = await busyPercent();
 console.log(`Before it began, the machine was ${busy} % busy.`);
-const figures = {};
+const run = { ...(await describeRun(busy)), settings };
+const figures = values.add ? JSON.parse(await readFile(out, 'utf8')).figures : {};
+await mkdir(dirname(out), { recursive: true });
 for (const name of names) {
   const scenario = scenarios[name];
   const measured = await measureRounds(
@@ -52,12 +55,11 @@ for (const name of names) {
   );
   Object.assign(figures, measured);
   printFigures(measured);
+  // Each time, so that what has been measured is there even where the run is broken off.
+  await writeFile(out, `${JSON.stringify({ ...run, figures }, undefined, 2)}\n`);
 }
 const goals = judge(figures, Number(guard ?? 1));
 printGoals(goals);
-const run = { ...(await describeRun(busy)), settings, figures };
-await mkdir(dirname(out), { recursive: true });
-await writeFile(out, `${JSON.stringify(run, undefined, 2)}\n`);
 console.log(`\nWritten to ${out}`);
 const floors = goals.flatMap(({ bounds }) => bounds).filter(({ kind }) => kind === 'floor');
 process.exit(guard !== undefined && floors.some(({ holds }) => !holds) ? 1 : 0);
