@@ -26,7 +26,7 @@ function* slices(lines: readonly Line[]): Generator<Line[]> {
   for (const line of lines) {
     slice.push(line);
     sliceBytes += line.bytes?.length ?? 0;
-    if (slice.length >= LIMITS.coalescedTasksMax || sliceBytes >= LIMITS.coalescedBytesMax) {
+    if (slice.length >= LIMITS.sliceTasksMax || sliceBytes >= LIMITS.sliceBytesMax) {
       yield slice;
       slice = [];
       sliceBytes = 0;

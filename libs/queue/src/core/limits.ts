@@ -26,9 +26,9 @@ export const LIMITS = {
 
   /** A batch is stored in one step: 7 to 15 ms of Redis, in which nobody else is served. */
   batchTasksMax: 1_000,
-  /** A coalesced call is cut here, so that one caller's batch does not delay everybody's reply. */
-  coalescedTasksMax: 100,
-  coalescedBytesMax: 2 * MIB,
+  /** Whoever has much to tell makes calls of so much each, so that not everybody waits for it. */
+  sliceTasksMax: 100,
+  sliceBytesMax: 2 * MIB,
   /** Operators' calls are made in slices of so many tasks, each 20 to 40 us of Redis: they are not in a hurry, others are. */
   operatedTasksMax: 50,
 

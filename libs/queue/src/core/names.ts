@@ -53,6 +53,11 @@ export function splitTaskId(id: TaskId): { queue: QueueName; key: string } {
   return { queue, key };
 }
 
+/** The last part of what is a task id. */
+export function keyOf(id: TaskId): string {
+  return id.slice(id.lastIndexOf('~') + 1);
+}
+
 /**
  * The rule of the backends, to whom a partition is a queue like any other. Whoever hears names from callers asks
  * `checkQueueName` as well.

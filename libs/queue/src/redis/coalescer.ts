@@ -1,21 +1,34 @@
 import { LIMITS } from '../core/limits.js';
 
+/**
+ * What a script is given, unless one call alone has more. It leaves as soon as there is so much: Redis works on it while
+ * the next is being gathered. As one script for the turn, 64 submitters and Redis waited for each other by turns
+ * (45,000 tasks/s; 95,000 in parts of 32, 86,000 of 16).
+ */
+const PART_TASKS = 32;
+
 interface Call<Item, Reply> {
   items: readonly Item[];
-  bytes: number;
   resolve(replies: Reply[]): void;
   reject(error: unknown): void;
+}
+
+/** Calls that have not left yet. */
+interface Group<Item, Reply> {
+  calls: Call<Item, Reply>[];
+  tasks: number;
+  bytes: number;
 }
 
 /**
  * Lets calls of one event-loop turn leave together. Thirty requests that arrive in one turn then cost one script
  * call instead of thirty: a third of the time of Redis per task, and one write to the socket.
  *
- * The turn ends with `setImmediate`, after all sockets that were readable have been read. At rest that adds
+ * What is left leaves with `setImmediate`, after all sockets that were readable have been read. At rest that adds
  * nothing: the queue of immediates is empty.
  */
 export class Coalescer<Item, Reply> {
-  private readonly waiting = new Map<string, Call<Item, Reply>[]>();
+  private readonly groups = new Map<string, Group<Item, Reply>>();
 
   /** @param run answers one reply per item, in order, for items that share a group. */
   constructor(
@@ -23,48 +36,38 @@ export class Coalescer<Item, Reply> {
     private readonly bytesOf: (item: Item) => number = () => 0,
   ) {}
 
-  add(group: string, items: readonly Item[]): Promise<Reply[]> {
+  add(name: string, items: readonly Item[]): Promise<Reply[]> {
     return new Promise((resolve, reject) => {
-      const call = {
-        items,
-        bytes: items.reduce((sum, item) => sum + this.bytesOf(item), 0),
-        resolve,
-        reject,
-      };
-      const calls = this.waiting.get(group);
-      if (calls) {
-        calls.push(call);
-        return;
+      let group = this.groups.get(name);
+      if (!group) {
+        group = { calls: [], tasks: 0, bytes: 0 };
+        this.groups.set(name, group);
+        setImmediate(() => {
+          this.groups.delete(name);
+          this.send(name, group!);
+        });
       }
-      this.waiting.set(group, [call]);
-      setImmediate(() => this.flush(group));
+      const bytes = items.reduce((sum, item) => sum + this.bytesOf(item), 0);
+      if (group.tasks + items.length > PART_TASKS || group.bytes + bytes > LIMITS.sliceBytesMax) {
+        this.send(name, group);
+      }
+      group.calls.push({ items, resolve, reject });
+      group.tasks += items.length;
+      group.bytes += bytes;
+      if (group.tasks >= PART_TASKS) this.send(name, group);
     });
   }
 
-  private flush(group: string): void {
-    const calls = this.waiting.get(group) ?? [];
-    this.waiting.delete(group);
-    let chunk: Call<Item, Reply>[] = [];
-    let tasks = 0;
-    let bytes = 0;
-    for (const call of calls) {
-      const full =
-        tasks + call.items.length > LIMITS.coalescedTasksMax || bytes + call.bytes > LIMITS.coalescedBytesMax;
-      if (full && chunk.length > 0) {
-        void this.send(group, chunk);
-        [chunk, tasks, bytes] = [[], 0, 0];
-      }
-      chunk.push(call);
-      tasks += call.items.length;
-      bytes += call.bytes;
-    }
-    void this.send(group, chunk);
+  private send(name: string, group: Group<Item, Reply>): void {
+    const { calls } = group;
+    [group.calls, group.tasks, group.bytes] = [[], 0, 0];
+    if (calls.length > 0) void this.call(name, calls);
   }
 
-  private async send(group: string, calls: Call<Item, Reply>[]): Promise<void> {
+  private async call(name: string, calls: Call<Item, Reply>[]): Promise<void> {
     try {
       const replies = await this.run(
-        group,
+        name,
         calls.flatMap((call) => call.items),
       );
       let from = 0;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { checkExtension, checkLeaseMs, checkLeaseRequest, checkSettlement } from '../core/checks.js';
 import { type ErrorCode, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import { checkName, splitTaskId, taskId } from '../core/names.js';
+import { checkName, keyOf, taskId } from '../core/names.js';
 import type {
   Consumer,
   Extension,
@@ -19,7 +19,7 @@ import type { QueueName, TaskState } from '../core/task.js';
 import { groupByQueue } from './by-queue.js';
 import { Coalescer } from './coalescer.js';
 import type { Directory } from './directory.js';
-import { decodeHistory, decodeSpec, encodeRetry } from './record.js';
+import { decodeHistory, decodeSpec, encodeRetry, SEPARATOR } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { extendScript, leaseScript, settleScript } from './scripts.generated.js';
 import type { WakeSource } from './wake-listener.js';
@@ -65,7 +65,7 @@ export class RedisConsumer implements Consumer {
   ): Promise<{ outcomes: SettleOutcome[]; lease?: Lease }> {
     for (const settlement of settlements) checkSettlement(settlement);
     const request = next && identified(next);
-    const long = settlements.length + (request?.max ?? 0) > LIMITS.coalescedTasksMax;
+    const long = settlements.length + (request?.max ?? 0) > LIMITS.sliceTasksMax;
     if (request && (long || this.scripts.confirms)) {
       // Together with a settlement that waits for replicas a lease could lapse before anybody hears of it. And a round trip
       // more is little for who settles many, but everybody else would wait for the two as one script.
@@ -130,28 +130,9 @@ export class RedisConsumer implements Consumer {
   private async sendSettlements(queue: QueueName, settlements: readonly Settlement[], request?: Request) {
     const each: (string | number)[] = [];
     for (const settlement of settlements) {
-      const { key } = splitTaskId(settlement.id);
-      each.push(key, settlement.leaseToken, settlement.action);
-      if (settlement.action === 'fail') {
-        each.push(
-          JSON.stringify(storedError(settlement.error)),
-          settlement.retryable === false ? 0 : 1,
-          settlement.retryInMs ?? '',
-          this.random(),
-          encodeRetry(settlement.defaultRetry ?? DEFAULT_RETRY),
-        );
-      } else {
-        const retryAfterMs = settlement.action === 'release' ? settlement.retryAfterMs : undefined;
-        each.push(
-          (settlement.action === 'complete' && settlement.result) || '',
-          '',
-          retryAfterMs ?? '',
-          '',
-          '',
-        );
-      }
-      const lines = storedLines(settlement.logs);
-      each.push(lines.length, ...lines);
+      const { id, leaseToken } = settlement;
+      const values = this.valuesOf(settlement);
+      each.push(keyOf(id), leaseToken, values.length, ...values);
     }
     const [, ...reply] = (await this.scripts.run(
       settleScript,
@@ -162,19 +143,36 @@ export class RedisConsumer implements Consumer {
       },
       each,
     )) as [number, ...string[]];
-    const outcomes = settlements.map((settlement, i): SettleOutcome => {
-      const code = reply[i * 2] as string;
-      if (code === 'settled') return { status: 'settled', state: reply[i * 2 + 1] as TaskState };
-      return { status: 'refused', error: new QueueError(code as ErrorCode, { taskId: settlement.id }) };
+    const outcomes = settlements.map(({ id }, i): SettleOutcome => {
+      const [state, refusal] = reply[i]!.split(' ') as [TaskState, ErrorCode | undefined];
+      return refusal
+        ? { status: 'refused', error: new QueueError(refusal, { taskId: id }) }
+        : { status: 'settled', state };
     });
-    const rest = reply.slice(settlements.length * 2) as unknown as LeaseReply;
+    const rest = reply.slice(settlements.length) as unknown as LeaseReply;
     return { outcomes, lease: request && decodeLease(request, rest) };
+  }
+
+  /** What settle.lua is to know beside key and token; nothing in most cases. */
+  private valuesOf(settlement: Settlement): readonly string[] {
+    const lines = storedLines(settlement.logs);
+    if (settlement.action === 'complete') {
+      const { action, result = '' } = settlement;
+      return result === '' && lines.length === 0 ? [] : [action, result, '', ...lines];
+    }
+    if (settlement.action === 'release') {
+      const { action, retryAfterMs = '' } = settlement;
+      return [action, '', String(retryAfterMs), ...lines];
+    }
+    const { action, error, retryable = true, retryInMs = '', defaultRetry = DEFAULT_RETRY } = settlement;
+    const terms = [retryable ? 1 : 0, retryInMs, this.random(), encodeRetry(defaultRetry)].join(SEPARATOR);
+    return [action, JSON.stringify(storedError(error)), terms, ...lines];
   }
 
   private async sendExtensions(queue: QueueName, extensions: Extension[], leaseMs: number) {
     const each = extensions.flatMap(({ id, leaseToken, progress, logs }) => {
       const lines = storedLines(logs);
-      return [splitTaskId(id).key, leaseToken, progress ?? '', lines.length, ...lines];
+      return [keyOf(id), leaseToken, progress ?? '', lines.length, ...lines];
     });
     const reply = (await this.scripts.run(extendScript, queue, { lease_ms: leaseMs }, each)) as (
       string | number
@@ -214,11 +212,31 @@ function decodeLease(request: Request, [more, nextDue, deadline, ...values]: Lea
   for (let i = 0; i < values.length; i += TASK_WIDTH) {
     const [key, record, history] = [values[i]!, values[i + 1]!, values[i + 2]!];
     const { createdAt, spec } = decodeSpec(record);
-    const { index, ...rest } =
+    const { index, leaseExpiresAt, attempt, failures, crashes, errors } =
       history === '' ? firstAttempt(i / TASK_WIDTH, Number(deadline)) : decodeHistory(history);
     const { queue } = request;
-    const leaseToken = `${request.requestId}.${index}`;
-    tasks.push({ ...spec, ...rest, id: taskId(queue, key), queue, createdAt, leaseToken });
+    const { type, tenant, priority, payload, retry, timeoutMs, orderingKey, tags, metadata } = spec;
+    // Written out, as in record.ts.
+    tasks.push({
+      type,
+      tenant,
+      priority,
+      payload,
+      retry,
+      timeoutMs,
+      orderingKey,
+      tags,
+      metadata,
+      id: taskId(queue, key),
+      queue,
+      createdAt,
+      attempt,
+      failures,
+      crashes,
+      errors,
+      leaseToken: `${request.requestId}.${index}`,
+      leaseExpiresAt,
+    });
   }
   const lease: Lease = { tasks, more: more === 1 };
   if (nextDue !== '') lease.nextDueInMs = Number(nextDue);

@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { type ErrorCode, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
@@ -9,7 +10,7 @@ import { DEFAULT_PRIORITY } from '../core/priority.js';
 import type { QueueName } from '../core/task.js';
 import { Coalescer } from './coalescer.js';
 import type { Directory } from './directory.js';
-import { acceptedFrom, acceptedTask, encodeBody } from './record.js';
+import { acceptedFrom, acceptedTask, encodeBody, SEPARATOR } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { enqueueScript } from './scripts.generated.js';
 
@@ -20,11 +21,24 @@ interface Submission {
   body: string;
 }
 
+/** Bytes for `randomFraction`, drawn many at once: one by one they took 0.7 us each, 16 for an id. */
+const pool = new Uint8Array(1_024);
+let drawn = pool.length;
+
+/** A multiple of 1/256, of which ulid takes the upper five bits. */
+function randomFraction(): number {
+  if (drawn === pool.length) {
+    randomFillSync(pool);
+    drawn = 0;
+  }
+  return pool[drawn++]! / 256;
+}
+
 /** An index, a code, a key and a record for each task that was not stored. */
 const REFUSAL_WIDTH = 4;
 
 export class RedisProducer implements Producer {
-  private readonly ulid = monotonicFactory();
+  private readonly ulid = monotonicFactory(randomFraction);
   private readonly coalescer = new Coalescer<Submission, EnqueueOutcome>(
     (queue, submissions) => this.send(queue, submissions, false),
     ({ body }) => body.length,
@@ -47,14 +61,20 @@ export class RedisProducer implements Producer {
     for (const task of tasks) checkNewTask(task);
     const groups = await this.group(tasks);
     if (atomic && groups.size > 1) throw new QueueError('batch-spans-queues');
+    const send = async (queue: QueueName, members: readonly NewTask[]) => {
+      if (!this.directory.lists(queue)) await this.directory.addQueue(queue);
+      const submissions = members.map((task) => this.submission(task));
+      return atomic ? this.send(queue, submissions, true) : this.coalescer.add(queue, submissions);
+    };
+    const [only] = groups;
+    if (groups.size === 1) return send(only![0], tasks);
     const outcomes: EnqueueOutcome[] = Array.from({ length: tasks.length });
     await Promise.all(
       [...groups].map(async ([queue, members]) => {
-        await this.directory.addQueue(queue);
-        const submissions = members.map((index) => this.submission(tasks[index]!));
-        const replies = atomic
-          ? await this.send(queue, submissions, true)
-          : await this.coalescer.add(queue, submissions);
+        const replies = await send(
+          queue,
+          members.map((index) => tasks[index]!),
+        );
         replies.forEach((reply, i) => {
           outcomes[members[i]!] = reply;
         });
@@ -88,17 +108,9 @@ export class RedisProducer implements Producer {
     submissions: Submission[],
     atomic: boolean,
   ): Promise<EnqueueOutcome[]> {
-    const each: (string | number)[] = [];
+    const each: string[] = [];
     for (const { task, key, body } of submissions) {
-      each.push(
-        key,
-        task.priority ?? DEFAULT_PRIORITY,
-        dueArgument(task),
-        task.ttlMs ?? '',
-        task.idempotency?.key ?? '',
-        task.idempotency?.fingerprint ?? '',
-        body,
-      );
+      each.push(key, termsOf(task), body);
     }
     const [now, startedLastMinute, ...refusals] = (await this.scripts.run(
       enqueueScript,
@@ -140,7 +152,15 @@ function notStored(
   return { status: 'refused', error: new QueueError(code as ErrorCode, data) };
 }
 
-function dueArgument({ delayMs, runAtMs }: NewTask): string {
+/** As enqueue.lua reads them: the priority, and what few tasks have. Each argument costs Redis and us 0.3 us a task. */
+function termsOf(task: NewTask): string {
+  const { priority = DEFAULT_PRIORITY, idempotency, ttlMs = '' } = task;
+  const due = dueOf(task);
+  if (!idempotency && ttlMs === '' && due === '') return String(priority);
+  return [priority, due, ttlMs, idempotency?.key, idempotency?.fingerprint].join(SEPARATOR);
+}
+
+function dueOf({ delayMs, runAtMs }: NewTask): string {
   if (runAtMs !== undefined) return `a${runAtMs}`;
   return delayMs ? `d${delayMs}` : '';
 }

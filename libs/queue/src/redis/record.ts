@@ -27,7 +27,7 @@ import type {
  * not meet the new one.
  */
 
-const SEPARATOR = '\u001f';
+export const SEPARATOR = '\u001f';
 const RECORD_SEPARATOR = '\u001e';
 
 /** The rarely used rest, as JSON; absent entirely where there is nothing to say. */
@@ -69,13 +69,10 @@ export function acceptedTask(queue: QueueName, key: string, record: string): Tas
 
 /** The same from the submission itself, for the usual case that needs no reading back. */
 export function acceptedFrom(queue: QueueName, key: string, task: NewTask, now: number): Task {
-  const spec: TaskSpec = { ...withDefaults(task), type: task.type };
-  if (task.payload !== undefined) spec.payload = task.payload;
-  if (task.retry) spec.retry = task.retry;
-  if (task.timeoutMs !== undefined) spec.timeoutMs = task.timeoutMs;
-  if (task.orderingKey !== undefined) spec.orderingKey = task.orderingKey;
-  const dueAt = dueAtOf(task, now);
-  const expiresAt = task.ttlMs === undefined ? undefined : Math.max(now, dueAt) + task.ttlMs;
+  const { tenant, priority, tags, metadata } = withDefaults(task);
+  const { type, payload, retry, timeoutMs, orderingKey } = task;
+  const spec = { type, tenant, priority, payload, retry, timeoutMs, orderingKey, tags, metadata };
+  const expiresAt = task.ttlMs === undefined ? undefined : Math.max(now, dueAtOf(task, now)) + task.ttlMs;
   return newbornTask(queue, key, spec, task, now, expiresAt);
 }
 
@@ -174,10 +171,11 @@ function splitFront(text: string, count: number): string[] {
   return parts;
 }
 
+/** Written out: with `...spec` V8 makes an object that grows, which took a seventh of the time of a submission. */
 function newbornTask(
   queue: QueueName,
   key: string,
-  spec: TaskSpec,
+  { type, tenant, priority, payload, retry, timeoutMs, orderingKey, tags, metadata }: TaskSpec,
   due: Pick<Options, 'delayMs' | 'runAtMs'>,
   createdAt: number,
   expiresAt: number | undefined,
@@ -185,7 +183,15 @@ function newbornTask(
   const dueAt = dueAtOf(due, createdAt);
   const scheduled = dueAt > createdAt;
   return {
-    ...spec,
+    type,
+    tenant,
+    priority,
+    payload,
+    retry,
+    timeoutMs,
+    orderingKey,
+    tags,
+    metadata,
     id: taskId(queue, key),
     queue,
     state: scheduled ? 'scheduled' : 'pending',

@@ -12,21 +12,20 @@ export class Attempt {
   begun = false;
   /** How it ended, once it has. */
   outcome?: AttemptOutcome;
-  /** Resolves when the handler was asked to stop and its time for that is over. */
-  readonly graceOver: Promise<void>;
+  /** Called when the handler was asked to stop and its time for that is over. */
+  onGraceOver: () => void = () => undefined;
 
-  readonly #controller = new AbortController();
-  #endGrace!: () => void;
-  #graceTimer?: NodeJS.Timeout;
+  #controller?: AbortController;
+  readonly #graceTimers: NodeJS.Timeout[] = [];
   #stopReason?: StopReason;
   #progress?: JsonText;
   #logs: string[] = [];
 
-  constructor(readonly task: LeasedTask) {
-    this.graceOver = new Promise((resolve) => (this.#endGrace = resolve));
-  }
+  constructor(readonly task: LeasedTask) {}
 
+  /** Made when first asked for: most handlers do not, and it takes 2 us. */
   get signal(): AbortSignal {
+    this.#controller ??= this.#newController();
     return this.#controller.signal;
   }
 
@@ -41,18 +40,15 @@ export class Attempt {
    */
   stop(reason: StopReason, graceMs: number): void {
     if (this.#stopReason === undefined || reason === 'lease-lost') this.#stopReason = reason;
-    if (!this.#controller.signal.aborted) this.#controller.abort(new AttemptStopped(reason));
-    if (graceMs <= 0) return this.#endGrace();
-    // Two timers at most: a second call with a longer grace finds the first one ending it sooner.
-    const timer = setTimeout(this.#endGrace, graceMs);
-    if (this.#graceTimer === undefined) this.#graceTimer = timer;
-    else void this.graceOver.then(() => clearTimeout(timer));
+    if (!this.#controller?.signal.aborted) this.#controller?.abort(new AttemptStopped(reason));
+    if (graceMs <= 0) return this.onGraceOver();
+    // One for each reason at most; the earliest ends it.
+    this.#graceTimers.push(setTimeout(() => this.onGraceOver(), graceMs));
   }
 
   /** Frees what a stop has left running. Called once the attempt has ended. */
   close(): void {
-    clearTimeout(this.#graceTimer);
-    this.#endGrace();
+    for (const timer of this.#graceTimers) clearTimeout(timer);
   }
 
   /** @throws TypeError if the value is not serialisable or too long */
@@ -71,6 +67,7 @@ export class Attempt {
 
   /** What was said since the last call. Whoever cannot deliver it gives it back. */
   takeNews(): { progress?: JsonText; logs?: string[] } {
+    if (this.#progress === undefined && this.#logs.length === 0) return NO_NEWS;
     const news = {
       ...(this.#progress !== undefined && { progress: this.#progress }),
       ...(this.#logs.length > 0 && { logs: this.#logs }),
@@ -85,4 +82,12 @@ export class Attempt {
     this.#progress ??= news.progress;
     if (news.logs) this.#logs = [...news.logs, ...this.#logs].slice(-LIMITS.logLinesKept);
   }
+
+  #newController(): AbortController {
+    const controller = new AbortController();
+    if (this.#stopReason !== undefined) controller.abort(new AttemptStopped(this.#stopReason));
+    return controller;
+  }
 }
+
+const NO_NEWS = {};

@@ -2,7 +2,14 @@ import { LIMITS } from '../core/limits.js';
 import type { LeasedTask } from '../core/ports.js';
 import type { JsonText, TaskError } from '../core/task.js';
 import type { Attempt } from './attempt.js';
-import { PermanentError, RetryLater, SLOW_DOWN_MS_MIN, SlowDown, type StopReason } from './errors.js';
+import {
+  AttemptStopped,
+  PermanentError,
+  RetryLater,
+  SLOW_DOWN_MS_MIN,
+  SlowDown,
+  type StopReason,
+} from './errors.js';
 import type { HandlerContext, HandlerDefinition } from './handler.js';
 
 /** How an attempt ended. */
@@ -36,7 +43,10 @@ export async function execute(
   const limitMs = attempt.task.timeoutMs ?? handler.timeoutMs ?? timeoutMs;
   const timer = setTimeout(() => attempt.stop('timeout', 0), limitMs);
   try {
-    const end = await Promise.race([runHandler(attempt, handler), attempt.graceOver]);
+    const end = await new Promise<AttemptEnd | undefined>((resolve) => {
+      attempt.onGraceOver = () => resolve(undefined);
+      void runHandler(attempt, handler).then(resolve);
+    });
     const reason = attempt.stopReason;
     // Whoever finishes in spite of a cancellation or a shutdown has finished.
     const finished = end?.outcome === 'completed' && reason !== 'timeout' && reason !== 'lease-lost';
@@ -50,7 +60,7 @@ export async function execute(
 async function runHandler(attempt: Attempt, handler: HandlerDefinition): Promise<AttemptEnd> {
   try {
     const payload = await parsePayload(attempt.task, handler);
-    attempt.signal.throwIfAborted();
+    if (attempt.stopReason) throw new AttemptStopped(attempt.stopReason);
     return completed(await handler.run(contextOf(attempt, payload)));
   } catch (thrown) {
     return endOfThrown(thrown);
@@ -81,7 +91,9 @@ function contextOf(attempt: Attempt, payload: unknown): HandlerContext {
     previousErrors: errors,
     tags,
     metadata,
-    signal: attempt.signal,
+    get signal() {
+      return attempt.signal;
+    },
     progress: (value) => attempt.setProgress(value),
     log: (message) => attempt.addLog(message),
   };

@@ -48,6 +48,7 @@ function setup(lease: (request: LeaseRequest) => Lease | Promise<Lease>, rest: P
     tenants: [],
     steal: true,
     fallbackMs: 60_000,
+    concurrency: 10,
     slots: () => slots - tasks.length,
     held: () => false,
     fusing: () => false,

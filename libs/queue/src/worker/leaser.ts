@@ -18,6 +18,8 @@ export interface LeaserOptions {
   /** As in `LeaseRequest`. */
   steal: boolean | readonly string[];
   fallbackMs: number;
+  /** All slots. */
+  concurrency: number;
   /** Slots that are free, those included that leases under way may fill. */
   slots: () => number;
   /** Whether further tasks of the queue could not begin, slots or not. */
@@ -33,8 +35,10 @@ export interface LeaserOptions {
   random: () => number;
 }
 
-/** Tasks taken by one lease. */
-const LEASE_TASKS_MAX = 200;
+/** Tasks taken by one lease: more are hardly cheaper each, and everybody else waits for them. */
+const LEASE_TASKS_MAX = 50;
+/** The same for a worker with few slots: of smaller leases each task costs the store more. */
+const LEASE_TASKS_MIN = 25;
 /** Queues tried when a wait found nothing. With more queues than this the next wait goes on with the others. */
 const FALLBACK_QUEUES_MAX = 10;
 /** How long a wait is put off because a lease may still change what is to be waited for. */
@@ -64,6 +68,7 @@ export class Leaser {
   readonly #ended = new AbortController();
   /** Tenants to wait for; absent where everybody is served. */
   readonly #tenants: readonly string[] | undefined;
+  readonly #leaseTasksMax: number;
   /** Slots that leases under way may fill. */
   #reserved = 0;
   #stopped = false;
@@ -75,7 +80,10 @@ export class Leaser {
 
   /** @throws Error when nobody would be served */
   constructor(private readonly options: LeaserOptions) {
-    const { tenants, steal } = options;
+    const { concurrency, tenants, steal } = options;
+    // Not all slots at once: where handlers have nothing to wait for, all would end together, and we and the store would
+    // wait for each other by turns.
+    this.#leaseTasksMax = Math.min(LEASE_TASKS_MAX, Math.max(LEASE_TASKS_MIN, Math.ceil(concurrency / 2)));
     if (steal === true) return;
     this.#tenants = [...new Set([...tenants, ...(steal || [])])];
     if (this.#tenants.length === 0) throw new Error('A worker must serve some tenants, or steal.');
@@ -254,7 +262,7 @@ export class Leaser {
 
   /** Reserves free slots for the queue whose turn it is. */
   #nextRequest(): LeaseRequest | undefined {
-    const max = Math.min(this.#free(), LEASE_TASKS_MAX);
+    const max = Math.min(this.#free(), this.#leaseTasksMax);
     if (this.#stopped || max <= 0) return undefined;
     const queue = this.#rotation.next((name) => this.#skips(name));
     if (queue === undefined) return undefined;

@@ -101,6 +101,7 @@ export class Runner {
       tenants,
       steal,
       fallbackMs,
+      concurrency,
       slots: () => (this.#quiet ? 0 : concurrency - this.#attempts.size - this.#settler.stuck),
       held: (name) => this.#gate.holds(name),
       fusing: () => this.#settler.flushing,
@@ -214,13 +215,17 @@ export class Runner {
   }
 
   #begin(tasks: readonly LeasedTask[]): void {
-    for (const task of tasks) void this.#attempt(new Attempt(task));
+    const attempts = tasks.map((task) => new Attempt(task));
+    for (const attempt of attempts) this.#attempts.add(attempt);
+    // First the leaser sends for the next tasks, so that the store has something to do meanwhile.
+    queueMicrotask(() => {
+      for (const attempt of attempts) void this.#attempt(attempt);
+    });
     this.#meterSlots();
   }
 
   async #attempt(attempt: Attempt): Promise<void> {
     const { type } = attempt.task;
-    this.#attempts.add(attempt);
     if (this.#draining) attempt.stop('shutdown', 0);
     const handler = this.#options.handlers.get(type);
     const entered = this.#gate.enter(attempt, handler?.concurrency);
@@ -243,7 +248,7 @@ export class Runner {
       const { progress, logs } = attempt.takeNews();
       attempt.giveBack({ progress });
       const defaultRetry = handler?.retry && completeRetry(handler.retry);
-      this.#settler.add(attempt, { ...settlementOf(attempt, end, defaultRetry), ...(logs && { logs }) });
+      this.#settler.add(attempt, settlementOf(attempt, end, logs, defaultRetry));
     }
     this.#changed.ring();
   }
@@ -314,22 +319,13 @@ export class Runner {
 function settlementOf(
   { task: { id, leaseToken } }: Attempt,
   end: Exclude<AttemptEnd, { outcome: 'lease-lost' }>,
+  logs: readonly string[] | undefined,
   defaultRetry: ReturnType<typeof completeRetry> | undefined,
 ): Settlement {
-  const held = { id, leaseToken };
-  if (end.outcome === 'completed') {
-    return { ...held, action: 'complete', ...(end.result !== undefined && { result: end.result }) };
-  }
+  if (end.outcome === 'completed') return { id, leaseToken, action: 'complete', result: end.result, logs };
   if (end.outcome === 'released') {
-    return { ...held, action: 'release', ...(end.slowDown && { retryAfterMs: end.slowDown.retryAfterMs }) };
+    return { id, leaseToken, action: 'release', retryAfterMs: end.slowDown?.retryAfterMs, logs };
   }
   const { error, retryable, retryInMs } = end;
-  return {
-    ...held,
-    action: 'fail',
-    error,
-    ...(retryable !== undefined && { retryable }),
-    ...(retryInMs !== undefined && { retryInMs }),
-    ...(defaultRetry && { defaultRetry }),
-  };
+  return { id, leaseToken, action: 'fail', error, retryable, retryInMs, defaultRetry, logs };
 }

@@ -180,7 +180,7 @@ function inChunks(parcels: readonly Parcel[]): Parcel[][] {
   for (const parcel of parcels) {
     const size = sizeOf(parcel.settlement);
     const current = chunks.at(-1);
-    if (!current || current.length >= LIMITS.coalescedTasksMax || bytes + size > LIMITS.coalescedBytesMax) {
+    if (!current || current.length >= LIMITS.sliceTasksMax || bytes + size > LIMITS.sliceBytesMax) {
       chunks.push([parcel]);
       bytes = size;
     } else {

@@ -3,11 +3,18 @@
 --! include clock context record settings lanes ordering moves due
 --! arg now              override of the clock, '' in production
 --! arg atomic           1 or 0
---! each key, priority, due ('' at once, d<ms> from now, a<ms> absolute), ttl ms or '', idempotency key or '', fingerprint, body (record.ts)
+--! each key, terms, body (record.ts); terms: the priority, and where there is more to say ␟ due ('' at once, d<ms> from now, a<ms> absolute) ␟ ttl ms or '' ␟ idempotency key or '' ␟ fingerprint
 --! reply now, starts in the last whole minute, then for each task that was not stored: index from 0, code, key, record
 
 local now_ms = read_clock(now)
 local context = new_context(keys, now_ms)
+
+local function read_terms(terms)
+  if #terms == 1 then
+    return terms, '', '', '', ''
+  end
+  return string.match(terms, '^(%d)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31(.*)$')
+end
 
 -- Tasks of this call that a later one may repeat, while nothing is written yet.
 local bodies, used = {}, {}
@@ -110,8 +117,9 @@ end
 
 if atomic == '1' then
   local refused = false
-  for i = first_each, #ARGV, 7 do
-    local key, priority, idempotency, fingerprint, body = ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+  for i = first_each, #ARGV, 3 do
+    local key, body = ARGV[i], ARGV[i + 2]
+    local priority, _, _, idempotency, fingerprint = read_terms(ARGV[i + 1])
     local code, first, record = objection_of_idempotency(idempotency, fingerprint)
     if not code then
       code, first, record = objection_of_key(key, priority, body)
@@ -126,10 +134,10 @@ if atomic == '1' then
       end
     elseif code ~= 'replayed' then
       refused = true
-      object((i - first_each) / 7, code, first, '')
+      object((i - first_each) / 3, code, first, '')
     elseif record ~= '' then
       -- What an earlier call stored stays stored, whatever becomes of this one.
-      object((i - first_each) / 7, code, first, record)
+      object((i - first_each) / 3, code, first, record)
     end
   end
   if refused then
@@ -141,9 +149,9 @@ end
 local lanes, journal = {}, {}
 local stamp = context.stamp
 local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0) + redis.call('LLEN', keys.journal)
-for i = first_each, #ARGV, 7 do
-  local key, priority, due, ttl, idempotency, fingerprint, body =
-    ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+for i = first_each, #ARGV, 3 do
+  local key, body = ARGV[i], ARGV[i + 2]
+  local priority, due, ttl, idempotency, fingerprint = read_terms(ARGV[i + 1])
   local code, first, record = objection_of_idempotency(idempotency, fingerprint)
   local due_ms, expires = now_ms, ''
   if due ~= '' then
@@ -166,7 +174,7 @@ for i = first_each, #ARGV, 7 do
     code, first, record = objection_of_key(key, priority, body)
   end
   if code then
-    object((i - first_each) / 7, code, first, record)
+    object((i - first_each) / 3, code, first, record)
   else
     local task = { key = key, priority = priority, tenant = tenant, type = type, ordering = ordering }
     if idempotency ~= '' then

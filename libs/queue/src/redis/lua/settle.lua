@@ -9,8 +9,8 @@
 --! arg tenants
 --! arg steal
 --! arg settlements      how many follow
---! each key, token, action (complete, fail, release), result or error, retryable (1 or 0), retry in or retry after ms or '', random, default retry policy, number of log lines, the lines
---! reply now, then for each settlement: code, state; then as lease.lua from `more`
+--! each key, token, how many values follow: 0 of what is complete and has no result and no log lines, else action (complete, fail, release), result or error, terms, log lines; terms of a failure: retryable (1 or 0) ␟ retry in ms or '' ␟ random ␟ default retry policy, of a release: retry after ms or ''
+--! reply now, then for each settlement: its state, or `- <code>`; then as lease.lua from `more`
 
 local context = new_context(keys, read_clock(now))
 local now_ms = context.now
@@ -18,7 +18,6 @@ local reply = { now_ms }
 
 local function leave(worker, key, state, outcome)
   end_lease(context, worker, key, outcome or state)
-  reply[#reply + 1] = 'settled'
   reply[#reply + 1] = state
 end
 
@@ -42,7 +41,11 @@ local released, lanes = {}, {}
 
 local i = first_each
 for _ = 1, settlements do
-  local key, token, action, body, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 8])
+  local key, token, more = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local action, body, terms, lines = 'complete', '', '', 0
+  if more > 0 then
+    action, body, terms, lines = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], more - 3
+  end
   local state_key = keys.state .. key
   -- Only what every settlement needs: each field more costs 0.3 us.
   local state, holding, attempt, run = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'run'))
@@ -50,16 +53,14 @@ for _ = 1, settlements do
     local settled, outcome = unpack(redis.call('HMGET', state_key, 'settled', 'outcome'))
     if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then
       -- A repeat: what it led to the first time.
-      reply[#reply + 1] = 'settled'
       reply[#reply + 1] = outcome
     else
       local known = state or redis.call('EXISTS', keys.task .. key) == 1
-      reply[#reply + 1] = known and 'lease-lost' or 'task-not-found'
-      reply[#reply + 1] = ''
+      reply[#reply + 1] = known and '- lease-lost' or '- task-not-found'
     end
   else
     local task, holder = read_task(keys, key), worker_of(run)
-    local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 9, lines)
+    local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 6, lines)
     if logged then
       add_line(context, task, logged)
     end
@@ -74,9 +75,8 @@ for _ = 1, settlements do
       local cancelled, since = unpack(redis.call('HMGET', state_key, 'cancel', 'since'))
       attempt = attempt - 1
       redis.call('HSET', state_key, 'attempt', attempt)
-      local retry_after = ARGV[i + 5]
-      if retry_after ~= '' then
-        context.not_before = math.max(context.not_before, now_ms + retry_after)
+      if terms ~= '' then
+        context.not_before = math.max(context.not_before, now_ms + terms)
         redis.call('HSET', keys.meta, 'notBefore', string.format('%.0f', context.not_before))
       end
       if cancelled then
@@ -89,7 +89,7 @@ for _ = 1, settlements do
         leave(holder, key, 'pending', 'released')
       end
     else
-      local retryable, retry_in, random, default_policy = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
+      local retryable, retry_in, random, default_policy = string.match(terms, '^(%d)\31(%d*)\31([^\31]*)\31(.*)$')
       local known = redis.call('HMGET', state_key, 'failures', 'cancel', 'since')
       local failures, cancelled, since = (known[1] or 0) + 1, known[2], known[3]
       local own_policy = read_retry(keys, key)
@@ -109,7 +109,7 @@ for _ = 1, settlements do
         record_move(context, task, 'running', 'failed', attempt)
         leave(holder, key, 'failed')
       else
-        local wait = retry_in ~= '' and tonumber(retry_in) or retry_delay(policy, failures, random)
+        local wait = retry_in ~= '' and tonumber(retry_in) or retry_delay(policy, failures, tonumber(random))
         if wait > 0 then
           redis.call('HSET', state_key, 'state', 'retrying', 'due', now_ms + wait, 'outcome', 'retrying')
           add_due(context, key, now_ms + wait)
@@ -126,7 +126,7 @@ for _ = 1, settlements do
       end
     end
   end
-  i = i + 9 + lines
+  i = i + 3 + more
 end
 push_lanes(context, lanes)
 hand_over_freed(context)
