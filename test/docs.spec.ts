@@ -11,6 +11,7 @@ import {
 import { ALL_CAPABILITIES, CAPABILITIES, createBackend } from '@app/queue';
 import { apiSettings } from '../apps/api/src/api.settings.js';
 import { workerSettings } from '../apps/worker/src/worker.settings.js';
+import { renderPage } from '../bench/lib/page.mjs';
 import { renderMessages } from './support/message-reference.js';
 import { root } from '../tools/lib/root.mjs';
 
@@ -34,6 +35,14 @@ test.each(Object.entries(GENERATED))('%s says what the code does', (file, genera
   if (process.env.UPDATE_DOCS) writeFileSync(join(root, file), fresh);
   else expect(text).toBe(fresh);
   expect(fresh).toContain(generated.trim());
+});
+
+test('the page of benchmarks and its charts show the latest results', () => {
+  const results = JSON.parse(readFileSync(join(root, 'bench/results/latest.json'), 'utf8')) as object;
+  for (const [file, fresh] of Object.entries(renderPage(results))) {
+    if (process.env.UPDATE_DOCS) writeFileSync(join(root, file), fresh);
+    else expect(readFileSync(join(root, file), 'utf8') === fresh || `${file} is stale`).toBe(true);
+  }
 });
 
 const pages = [
