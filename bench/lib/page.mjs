@@ -53,7 +53,7 @@ function growthChart(figures) {
 function markdown({ at, commit, machine, versions, figures }, charts) {
   const { cpu, cores, memoryGb, system, busyPercentBefore } = machine;
   const facts = [
-    `Measured at ${at}, commit ${commit}.`,
+    `Measured at ${at}, commit ${commit}.${earlier(figures, commit)}`,
     `Machine: ${cpu}, ${cores} cores, ${memoryGb} GB, ${system}; ${busyPercentBefore} % busy before.${
       busyPercentBefore > BUSY_PERCENT
         ? ' Other work went on: times and rates are those of what was left, and only ratios mean anything.'
@@ -93,6 +93,14 @@ Medians; in brackets, over how many rounds.
 
 ${Object.values(figures).map(figureTable).join('\n\n')}
 `;
+}
+
+/** What of it was measured with another commit. */
+function earlier(figures, commit) {
+  const older = Object.entries(figures).filter(([, figure]) => figure.commit !== commit);
+  const commits = [...new Set(older.map(([, figure]) => figure.commit))];
+  const namesOf = (one) => older.filter(([, figure]) => figure.commit === one).map(([name]) => name);
+  return commits.map((one) => ` At ${one}: ${namesOf(one).join(', ')}.`).join('');
 }
 
 /** Some programs name themselves. */
