@@ -53,8 +53,7 @@ for (const name of names) {
     scenario.systems.filter((one) => wanted.includes(one)),
     settings,
   );
-  for (const [figure, found] of Object.entries(measured))
-    figures[figure] = { ...found, commit: run.commit };
+  for (const [figure, found] of Object.entries(measured)) figures[figure] = { ...found, commit: run.commit };
   printFigures(measured);
   // Each time, so that what has been measured is there even where the run is broken off.
   await writeFile(out, `${JSON.stringify({ ...run, figures }, undefined, 2)}\n`);
