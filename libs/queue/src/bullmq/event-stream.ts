@@ -39,6 +39,8 @@ export class EventStream {
   readonly listeners = new Set<StreamListener>();
   /** Everything up to here has been told. */
   position: EventPosition = ORIGIN;
+  /** When all there was had last been read, by the clock of this process. */
+  readAtMs?: number;
   #backend?: IQueueBackend;
   #closed = false;
 
@@ -65,6 +67,7 @@ export class EventStream {
     while (!this.#closed) {
       try {
         const entries = decode(await backend.readEvents(this.position, READ_MS));
+        this.readAtMs = Date.now();
         if (away) for (const listener of this.listeners) listener.onAway?.(this);
         away = false;
         if (entries.length === 0 || this.#closed) continue;

@@ -1,5 +1,12 @@
 import { checkFilter, filterEvents, wanted } from '../core/event-filter.js';
-import { checkPosition, earliest, isAfter, ORIGIN, timeOfPosition } from '../core/event-position.js';
+import {
+  checkPosition,
+  earliest,
+  isAfter,
+  ORIGIN,
+  positionBefore,
+  timeOfPosition,
+} from '../core/event-position.js';
 import { LIMITS } from '../core/limits.js';
 import { checkQueueName } from '../core/names.js';
 import type {
@@ -64,6 +71,7 @@ class Audience implements StreamListener {
 /** How far one has followed one queue. While it catches up, what is new waits. */
 interface Progress {
   position: EventPosition;
+  stream?: EventStream;
   waiting?: { events: readonly QueueEvent[]; position: EventPosition }[];
   leave: () => void;
 }
@@ -118,7 +126,7 @@ export class BullmqObserver implements Observer {
     }
 
     const positionOf = () => {
-      const known = [...progress.values()].map(({ position }) => position).filter((at) => at !== ORIGIN);
+      const known = [...progress.values()].map(reached).filter((at) => at !== ORIGIN);
       return known.length > 0 ? earliest(known) : (after ?? ORIGIN);
     };
     const tell = (at: Progress, events: readonly QueueEvent[], position: EventPosition) => {
@@ -136,6 +144,7 @@ export class BullmqObserver implements Observer {
         else void tell(at, events, position);
       };
       const stream = await this.#join(queue, listener, () => follower.onGap());
+      at.stream = stream;
       at.leave = () => this.#leave(queue, listener);
       at.position = from ?? stream.position;
       if (from !== undefined) await this.#catchUp(queue, at, from, stream.position, follower, tell);
@@ -213,6 +222,13 @@ export class BullmqObserver implements Observer {
     this.#audiences.delete(queue);
     this.streams.leave(queue, audience);
   }
+}
+
+/** Where nothing happens, time passes all the same: a queue that is idle must not hold back the others that are followed. */
+function reached({ position, stream, waiting }: Progress): EventPosition {
+  if (stream?.readAtMs === undefined || waiting) return position;
+  const idle = positionBefore(stream.readAtMs - SKEW_MS);
+  return isAfter(idle, position) ? idle : position;
 }
 
 function isSame(one: Task, other: Task): boolean {
