@@ -72,3 +72,27 @@ test('queues on BullMQ and on our own engine are one service, with one worker fo
     await redis.cleanup();
   }
 });
+
+test('a service that is on BullMQ as a whole works without a word of trouble', async () => {
+  const redis = await ownRedis();
+  try {
+    const env = { FAIRLANE_BACKEND: 'bullmq', FAIRLANE_BULLMQ_QUEUES: 'mail' };
+    const api = await startApi(redis.url, env);
+    const worker = await startWorker(redis.url, env);
+    const task = { type: 'demo.echo', payload: 1, delay: '100ms' };
+    const { body } = await post<TaskBody>(`${api.url}/v1/tasks`, task, { prefer: 'wait=10' });
+    expect(body).toMatchObject({ state: 'completed', result: 1 });
+    const { body: queues } = await request(`${api.url}/v1/queues`);
+    expect(queues).toMatchObject({ items: [{ queue: 'default' }, { queue: 'mail' }] });
+    expect((await request(`${api.url}/v1/workers`)).status).toBe(501);
+    for (const { url } of [api, worker]) {
+      expect(await (await fetch(`${url}/metrics`)).text()).not.toMatch(/scrape_errors_total [1-9]/);
+    }
+    for (const each of [api, worker]) expect(await each.stop()).toMatchObject({ code: 0 });
+    const troubles = [...api.lines, ...worker.lines].filter((line) => /"level":[4-9]0/.test(line));
+    expect(troubles).toEqual([]);
+  } finally {
+    await killLeftovers();
+    await redis.cleanup();
+  }
+});
