@@ -1,8 +1,9 @@
-// Executes the tasks of one queue, several at a time. Needs Node 20 and nothing else.
+// Executes the tasks of one queue, several at a time. Needs Node 20 and nothing else. What it executes is in handlers.ts.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Attempt, execute, failure, handlers, Permanent, type Task } from './handlers.ts';
 
 const env = process.env;
 const api = env.FAIRLANE_URL ?? 'http://127.0.0.1:3000';
@@ -12,67 +13,6 @@ const graceMs = Number(env.FAIRLANE_GRACE_SECONDS ?? 20) * 1_000;
 const workerId = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
 /** Leases hold for 30 seconds, so that some beats may get lost. */
 const beatMs = Number(env.FAIRLANE_BEAT_SECONDS ?? 5) * 1_000;
-
-/** Thrown where trying again would not help. */
-class Permanent extends Error {
-  override name = 'permanent';
-}
-
-type Handler = (payload: never, attempt: Attempt) => unknown;
-
-const handlers: Record<string, Handler> = {
-  'text.count': ({ text }: { text: string }) => ({ words: text.split(/\s+/).filter(Boolean).length }),
-  sleep: ({ ms }: { ms: number }, attempt) => {
-    attempt.log(`sleeping for ${ms} ms`);
-    attempt.progress = { percent: 0 };
-    return delay(ms, undefined, { signal: attempt.signal });
-  },
-  flaky: ({ failures }: { failures: number }, { task }) => {
-    if (task.failures < failures) throw new Error('not yet');
-    return { attempt: task.attempt };
-  },
-};
-
-interface Task {
-  id: string;
-  type: string;
-  payload?: unknown;
-  attempt: number;
-  failures: number;
-  timeoutMs?: number;
-  leaseToken: string;
-}
-
-/** A leased task, until it is settled. */
-class Attempt {
-  readonly task: Task;
-  progress: unknown;
-  readonly #stop = new AbortController();
-  #lines: string[] = [];
-
-  constructor(task: Task) {
-    this.task = task;
-  }
-
-  /** Aborts when the handler must not go on. Its reason: lease-lost, cancelled or timeout. */
-  get signal(): AbortSignal {
-    return this.#stop.signal;
-  }
-
-  stop(reason: string): void {
-    this.#stop.abort(reason);
-  }
-
-  log(line: string): void {
-    this.#lines.push(line);
-  }
-
-  /** What every message about the attempt says, with the lines since the last one. */
-  message(fields: object = {}) {
-    const logs = this.#lines.splice(0);
-    return { id: this.task.id, leaseToken: this.task.leaseToken, logs, ...fields };
-  }
-}
 
 /** The API says no, and would say it again. */
 class Refused extends Error {}
@@ -130,29 +70,14 @@ const leaving = new AbortController();
 let isQuiet = false;
 
 async function run(attempt: Attempt): Promise<void> {
-  const { id, type, payload, timeoutMs = 86_400_000 } = attempt.task;
-  console.log(id, 'running');
-  const timer = setTimeout(() => attempt.stop('timeout'), timeoutMs);
-  let end: object;
-  try {
-    const handler = handlers[type];
-    if (!handler) throw new Permanent(`nobody here executes ${type}`);
-    end = { action: 'complete', result: await handler(payload as never, attempt) };
-  } catch (error) {
-    end = failure(error as Error, attempt.signal.reason as string | undefined);
-  }
-  clearTimeout(timer);
-  if (attempt.signal.reason !== 'lease-lost') {
-    // A result that is no JSON, or too long, must not leave the task running.
+  console.log(attempt.task.id, 'running');
+  const end = await execute(attempt);
+  // A result that is no JSON, or too long, must not leave the task running.
+  if (end)
     await settle(attempt, end).catch(({ message }: Error) =>
       settle(attempt, failure(new Permanent(message))),
     );
-  }
   held.delete(attempt);
-}
-
-function failure({ name, message }: Error, reason?: string) {
-  return { action: 'fail', error: { code: reason ?? name, message }, retryable: name !== 'permanent' };
 }
 
 async function settle(attempt: Attempt, end: object): Promise<void> {

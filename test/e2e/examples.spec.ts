@@ -7,7 +7,14 @@ import { createRedisQueue } from '@app/queue';
 import { Redis } from 'ioredis';
 import { queueKey } from '../../libs/queue/src/redis/keys.js';
 import { ended, post, request, type TaskBody } from '../support/client.js';
-import { buildExamples, type Examples, isThere, type Language, LANGUAGES } from '../support/examples.js';
+import {
+  buildExamples,
+  type Examples,
+  isThere,
+  type Kind,
+  type Language,
+  LANGUAGES,
+} from '../support/examples.js';
 import { type AppProcess, killLeftovers, startApi } from '../support/processes.js';
 import { type Proxy, startProxy } from '../support/proxy.js';
 import { ownRedis } from '../support/redis.js';
@@ -31,24 +38,34 @@ afterAll(async () => {
 });
 
 const languages = LANGUAGES.filter(isThere);
+const kinds: Kind[] = [...languages, 'socket'];
 // eslint-disable-next-line jest/no-disabled-tests
 if (!isThere('go')) test.skip('Go is not installed here: its examples were not tried', () => undefined);
 
-/** A test of the programs of every language, all at the same time. */
+/** A test of the programs over HTTP in every language, all at the same time. */
 function inEach(name: string, run: (language: Language) => Promise<void>): void {
-  const trial = async (language: Language) => {
-    try {
-      await run(language);
-    } catch (error) {
-      throw new Error(`in ${language}: ${(error as Error).message}`, { cause: error });
-    }
-  };
-  test(name, async () => void (await Promise.all(languages.map(trial))), 60_000);
+  testAll(name, languages, run);
 }
 
-inEach('a worker executes what is submitted from every language', async (language) => {
-  const queue = `all-to-${language}`;
-  startWorker(language, { queue });
+/** A test of all workers, on sockets as well. */
+function ofEach(name: string, run: (kind: Kind) => Promise<void>): void {
+  testAll(name, kinds, run);
+}
+
+function testAll<T extends Kind>(name: string, tried: readonly T[], run: (kind: T) => Promise<void>): void {
+  const trial = async (kind: T) => {
+    try {
+      await run(kind);
+    } catch (error) {
+      throw new Error(`${kind}: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  test(name, async () => void (await Promise.all(tried.map(trial))), 60_000);
+}
+
+ofEach('a worker executes what is submitted from every language', async (kind) => {
+  const queue = `all-to-${kind}`;
+  startWorker(kind, { queue });
   const payload = { text: ' to be  or\n"not" to be: \\ \'é\'' };
   const answers = await Promise.all(languages.map((from) => submit(from, 'text.count', payload, { queue })));
   for (const { code, task } of answers) {
@@ -72,9 +89,9 @@ inEach('a submission whose answer gets lost makes one task, and its end is told'
   expect(await tasksOf(queue)).toHaveLength(1);
 });
 
-inEach('a worker tries again what failed, and gives up what it does not know', async (language) => {
-  const queue = `failing-${language}`;
-  startWorker(language, { queue });
+ofEach('a worker tries again what failed, and gives up what it does not know', async (kind) => {
+  const queue = `failing-${kind}`;
+  startWorker(kind, { queue });
   const retry = { maxAttempts: 3, backoff: 'fixed', delay: 10, jitter: 'none' };
   const flaky = await accepted({ type: 'flaky', payload: { failures: 2 }, queue, retry });
   const unknown = await accepted({ type: 'nobody.knows', queue, retry });
@@ -85,10 +102,10 @@ inEach('a worker tries again what failed, and gives up what it does not know', a
   expect(failed).toMatchObject({ state: 'failed', attempt: 1, failureReason: 'not-retryable' });
 });
 
-inEach('workers stop what is cancelled, what takes too long, and what they have lost', async (language) => {
-  const queue = `stopped-${language}`;
+ofEach('workers stop what is cancelled, what takes too long, and what they have lost', async (kind) => {
+  const queue = `stopped-${kind}`;
   // One that executes one task at a time would come to the second one late.
-  for (let n = 0; n < 3; n++) startWorker(language, { queue });
+  for (let n = 0; n < 3; n++) startWorker(kind, { queue });
   const task = { type: 'sleep', queue, payload: { ms: 60_000 }, retry: { maxAttempts: 1 } };
   const [cancelled, late, lost] = await Promise.all([
     accepted(task),
@@ -146,16 +163,16 @@ inEach('a worker keeps the lease of what it has done until that is known', async
   expect(await ended(api.url, id, headers)).toMatchObject({ state: 'completed', attempt: 1, crashes: 0 });
 });
 
-inEach('a worker told to stop ends what it can and gives back the rest, uncounted', async (language) => {
-  const queue = `stopping-${language}`;
-  const worker = startWorker(language, { queue });
+ofEach('a worker told to stop ends what it can and gives back the rest, uncounted', async (kind) => {
+  const queue = `stopping-${kind}`;
+  const worker = startWorker(kind, { queue });
   const short = await accepted({ type: 'sleep', payload: { ms: 700 }, queue });
   await says(worker, 'running');
   expect(await stop(worker)).toEqual([0, null]);
   expect(await taskOf(short)).toMatchObject({ state: 'completed' });
   expect(await workersOf(queue)).toEqual([]);
 
-  const another = startWorker(language, { queue });
+  const another = startWorker(kind, { queue });
   const long = await accepted({ type: 'sleep', payload: { ms: 60_000 }, queue });
   await says(another, 'running');
   expect(await stop(another)).toEqual([0, null]);
@@ -178,15 +195,15 @@ inEach(
   },
 );
 
-inEach('a worker is seen, and does what it is told', async (language) => {
-  const queue = `told-${language}`;
+ofEach('a worker is seen, and does what it is told', async (kind) => {
+  const queue = `told-${kind}`;
   const proxy = await openProxy();
-  const worker = startWorker(language, { queue, url: proxy.url });
+  const worker = startWorker(kind, { queue, url: proxy.url });
   let [seen] = await workersOf(queue);
   while (!seen) [seen] = await workersOf(queue);
   const pid = worker.pid!;
   expect(seen).toMatchObject({
-    labels: { language },
+    labels: { language: kind },
     queues: [queue],
     host: hostname(),
     pid,
@@ -200,10 +217,13 @@ inEach('a worker is seen, and does what it is told', async (language) => {
   const id = await accepted({ type: 'sleep', payload: { ms: 60_000 }, queue });
   // It has asked for tasks before it knew, once at most; from then on it does not.
   const asked = () => proxy.requests.filter((head) => head.includes('/lease ')).length;
-  await beats(seen.id, 2);
-  const before = asked();
-  await beats(seen.id, 1);
-  expect(asked()).toBe(before);
+  // One on a socket does not ask, and its connection says that it is there.
+  if (kind !== 'socket') {
+    await beats(seen.id, 2);
+    const before = asked();
+    await beats(seen.id, 1);
+    expect(asked()).toBe(before);
+  }
   expect(await taskOf(id)).toMatchObject({ state: 'pending', attempt: 0 });
 
   await tell(seen.id, 'resume');
@@ -214,8 +234,43 @@ inEach('a worker is seen, and does what it is told', async (language) => {
   expect(await workersOf(queue)).toEqual([]);
 });
 
-inEach('a worker with a wrong key ends', async (language) => {
-  const worker = startWorker(language, { queue: 'locked', apiKey: 'a-key-that-nobody-gave-out' });
+test('a worker on a socket goes on after a cut, with what it has and with what it gets', async () => {
+  const queue = 'cut';
+  const proxy = await openProxy();
+  const upgrade = /^GET \/v1\/ws /;
+  const worker = startWorker('socket', { queue, url: proxy.url });
+  const done = await accepted({ type: 'sleep', payload: { ms: 300 }, queue });
+  const still = await accepted({ type: 'sleep', payload: { ms: 5_000 }, queue });
+  await Promise.all([done, still].map(running));
+  const [before] = await workersOf(queue);
+  const heal = proxy.refuse(upgrade);
+  proxy.cut();
+  // It has something to tell, and nobody to tell it to.
+  await says(worker, 'settle');
+  heal();
+  const next = await accepted({ type: 'text.count', payload: { text: 'a' }, queue });
+  for (const id of [done, still, next]) {
+    expect(await ended(api.url, id, headers)).toMatchObject({ state: 'completed', attempt: 1, crashes: 0 });
+  }
+  expect(await workersOf(queue)).toEqual([expect.objectContaining({ id: before!.id })]);
+});
+
+test('what was assigned to a worker on a socket and did not arrive goes back when it resumes', async () => {
+  const queue = 'not-arrived';
+  const proxy = await openProxy();
+  const worker = startWorker('socket', { queue, url: proxy.url });
+  let [seen] = await workersOf(queue);
+  while (!seen) [seen] = await workersOf(queue);
+  proxy.mute();
+  const id = await accepted({ type: 'text.count', payload: { text: 'a b' }, queue });
+  await running(id);
+  proxy.cut();
+  expect(await ended(api.url, id, headers)).toMatchObject({ state: 'completed', attempt: 1, crashes: 0 });
+  expect(await stop(worker)).toEqual([0, null]);
+});
+
+ofEach('a worker with a wrong key ends', async (kind) => {
+  const worker = startWorker(kind, { queue: 'locked', apiKey: 'a-key-that-nobody-gave-out' });
   expect(await workers.get(worker)).toEqual([1, null]);
 });
 
@@ -239,8 +294,8 @@ function environment({ queue, url = api.url, apiKey = API_KEY }: Terms): NodeJS.
   };
 }
 
-function startWorker(language: Language, terms: Terms): ChildProcess {
-  const [file, ...args] = examples.command(language, 'worker');
+function startWorker(kind: Kind, terms: Terms): ChildProcess {
+  const [file, ...args] = examples.worker(kind);
   // A group of its own, so that what it started ends with it.
   const worker = spawn(file, args, {
     env: environment(terms),
@@ -284,7 +339,7 @@ async function closeAll(): Promise<void> {
 }
 
 async function submit(language: Language, type: string, payload: unknown, terms: Terms) {
-  const [file, ...args] = examples.command(language, 'submit');
+  const [file, ...args] = examples.submit(language);
   return new Promise<{ code: number; task: TaskBody }>((resolve, reject) => {
     const words = [...args, type, JSON.stringify(payload)];
     execFile(file, words, { env: environment(terms) }, (error, stdout, stderr) => {

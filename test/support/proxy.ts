@@ -11,6 +11,10 @@ export interface Proxy {
   holdAnswer(request: RegExp): Promise<void>;
   /** Cuts the client off whenever the head of its request matches, before the server hears of it. Until what this returns is called. */
   refuse(request: RegExp): () => void;
+  /** Lets nothing that the server says pass over the connections there are. */
+  mute(): void;
+  /** Breaks all connections there are. */
+  cut(): void;
   cleanup(): Promise<void>;
 }
 
@@ -25,6 +29,7 @@ export async function startProxy(port: number): Promise<Proxy> {
   const refused = new Set<RegExp>();
   const requests: string[] = [];
   const sockets = new Set<Socket>();
+  const muted = new WeakSet<Socket>();
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1');
     let loss: Loss | undefined;
@@ -37,6 +42,7 @@ export async function startProxy(port: number): Promise<Proxy> {
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
+      if (muted.has(client)) return;
       if (!loss) return void client.write(bytes);
       // The server goes on believing that its answer arrived.
       if (loss.cut) client.destroy();
@@ -49,6 +55,9 @@ export async function startProxy(port: number): Promise<Proxy> {
       socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     }
   });
+  const cutAll = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const lose = (request: RegExp, cut: boolean) =>
     new Promise<void>((done) => losses.add({ request, cut, done }));
@@ -61,8 +70,10 @@ export async function startProxy(port: number): Promise<Proxy> {
       refused.add(request);
       return () => void refused.delete(request);
     },
+    mute: () => sockets.forEach((socket) => muted.add(socket)),
+    cut: cutAll,
     async cleanup() {
-      for (const socket of sockets) socket.destroy();
+      cutAll();
       await new Promise((resolve) => server.close(resolve));
     },
   };
