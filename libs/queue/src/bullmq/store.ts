@@ -60,6 +60,8 @@ export class Store {
       this.#reportState(client);
       const settings = { connection: client, prefix, ...WORKER_OPTIONS };
       this.#root = this.#bull.createRedisBackend(DIRECTORY, settings);
+      // It passes on what its connection says; an unhandled 'error' event would end the process.
+      this.#root.on('error', () => undefined);
       await this.#root.waitUntilReady();
       this.#connection = connection;
     } catch (error) {
@@ -90,7 +92,7 @@ export class Store {
     const connection = { ...this.#clientOptions(), disconnectTimeout: DISCONNECT_TIMEOUT_MS };
     const settings = { connection, prefix: this.options.prefix };
     const backend = this.#bull!.createRedisBackend(queue, settings, { blocking: true });
-    // The command connection reports; an unhandled 'error' event would end the process.
+    // The command connection reports.
     backend.on('error', () => undefined);
     return backend;
   }
