@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { createBackend, moveQueue, type MoveProgress, QueueError, type RedisAddress } from '@app/queue';
-import { ConfigError, readSettings, redisSettings } from '@app/runtime';
+import { createBackend, moveQueue, type MoveProgress, QueueError } from '@app/queue';
+import { backendSettings, chooseBackends, ConfigError, readSettings, redisSettings } from '@app/runtime';
 import { type Command, complain, say } from './command.js';
 
 const LEFT_SHOWN = 20;
@@ -9,21 +9,25 @@ const LOG = { info: complain, warn: complain, error: complain };
 export const moveQueueCommand: Command = {
   usage: 'QUEUE [--from redis://…] [--prefix bull]',
   about: `Moves the jobs that wait in a queue of BullMQ's to the queue of that name of our own engine, which is where REDIS_URL and
-its like say. --from is the Redis that BullMQ uses, the same by default, --prefix what BullMQ calls so.
+its like say. --from is the Redis that BullMQ uses, FAIRLANE_BULLMQ_REDIS_URL or else the same by default, --prefix what BullMQ calls
+so, FAIRLANE_BULLMQ_PREFIX by default.
 
 The queue is paused on BullMQ, and stays so. May be stopped, or killed, and started again at any time: docs/moving-from-bullmq.md`,
 
   async run(args) {
     try {
       const { queue, from, prefix } = parse(args);
-      const { keyPrefix, allowUnsafe, durability, replicas, ...address } = readRedis();
-      const to = await createBackend('redis', { address, keyPrefix, allowUnsafe, durability, replicas });
+      const options = readOptions();
+      const to = await createBackend('redis', options);
       await to.open();
       const stop = stopped();
       try {
-        const source: RedisAddress = from === undefined ? address : { url: from };
+        const source = {
+          address: from === undefined ? options.bullmq.address : { url: from },
+          prefix: prefix ?? options.bullmq.prefix,
+        };
         const moved = await moveQueue({
-          ...{ from: { address: source, prefix }, queue, to, signal: stop, logger: LOG },
+          ...{ from: source, queue, to, signal: stop, logger: LOG },
           onProgress: (progress) => say(inWords(progress)),
         });
         report(queue, moved, stop.aborted);
@@ -59,13 +63,14 @@ function parse(args: string[]): { queue: string; from?: string; prefix?: string 
   }
 }
 
-/** Only what says where Redis is: the rest of the environment is other processes'. */
-function readRedis() {
-  const names = Object.values(redisSettings.settings).map(({ env }) => env);
-  return readSettings(
-    { redis: redisSettings },
-    Object.fromEntries(names.map((name) => [name, process.env[name]])),
-  ).redis;
+/** Only what says where queues are: the rest of the environment is other processes'. */
+function readOptions() {
+  const tables = { backend: backendSettings, redis: redisSettings };
+  const names = Object.values(tables).flatMap(({ settings }) =>
+    Object.values(settings).map(({ env }) => env),
+  );
+  const given = readSettings(tables, Object.fromEntries(names.map((name) => [name, process.env[name]])));
+  return chooseBackends(given.backend, given.redis).options;
 }
 
 function stopped(): AbortSignal {

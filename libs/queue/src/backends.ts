@@ -2,6 +2,7 @@ import { createBullmqQueue } from './bullmq/bullmq-queue.js';
 import type { Capability } from './core/capabilities.js';
 import type { Logger } from './core/logger.js';
 import type { Queue } from './core/ports.js';
+import type { RedisAddress } from './core/redis-address.js';
 import type { QueueName } from './core/task.js';
 import { MemoryQueue } from './memory/memory-queue.js';
 import { partitionQueue } from './partitions/partitioned-queue.js';
@@ -11,8 +12,8 @@ import { routeQueue } from './routing/routed-queue.js';
 
 /** What backends are made from. One that needs none of it, or other things, takes them from elsewhere. */
 export interface BackendOptions extends Omit<RedisQueueOptions, 'clock' | 'random'> {
-  /** What BullMQ calls `prefix`. Default `bull`, as there. */
-  bullmqPrefix?: string;
+  /** Of BullMQ, where it is otherwise: its Redis, and its `prefix`, `bull` by default as there. */
+  bullmq?: { address?: RedisAddress; prefix?: string };
   /** Queues that there are, for a backend that cannot know by itself before they are used. */
   queues?: readonly QueueName[];
 }
@@ -25,8 +26,7 @@ const known = new Map<string, CreateBackend>([
   ['memory', () => partitionQueue(new MemoryQueue())],
   [
     'bullmq',
-    ({ address, bullmqPrefix: prefix, queues, logger }) =>
-      createBullmqQueue({ address, prefix, queues, logger }),
+    ({ bullmq, address, queues, logger }) => createBullmqQueue({ address, ...bullmq, queues, logger }),
   ],
 ]);
 

@@ -18,7 +18,7 @@ describe('what queues are on', () => {
     expect(choose(env)).toMatchObject({
       main: 'redis',
       others: [{ name: 'bullmq', queues: ['legacy-*', 'mail'] }],
-      options: { bullmqPrefix: 'b', queues: [] },
+      options: { bullmq: { address: { port: 6379 }, prefix: 'b' }, queues: [] },
     });
   });
 
@@ -27,12 +27,21 @@ describe('what queues are on', () => {
     expect(choose(env)).toMatchObject({ main: 'bullmq', others: [], options: { queues: ['mail'] } });
   });
 
+  it('is a Redis of its own for BullMQ, where that is said', () => {
+    const { options } = choose({ FAIRLANE_BULLMQ_REDIS_URL: 'redis://old:6379', REDIS_HOST: 'new' });
+    expect(options).toMatchObject({
+      address: { host: 'new' },
+      bullmq: { address: { url: 'redis://old:6379' } },
+    });
+  });
+
   it.each([
     [{ FAIRLANE_BACKEND: 'postgres' }, 'one of redis, bullmq, memory'],
     [{ FAIRLANE_BULLMQ_QUEUES: '*' }, 'a comma-separated list of queue names'],
     [{ FAIRLANE_BULLMQ_QUEUES: 'a*b' }, 'a comma-separated list of queue names'],
     [{ FAIRLANE_BULLMQ_PREFIX: '{a}' }, 'without spaces and braces'],
-    [{ FAIRLANE_BACKEND: 'bullmq', FAIRLANE_BULLMQ_QUEUES: 'a,b*' }, 'b* names none to list'],
+    [{ FAIRLANE_BACKEND: 'bullmq', FAIRLANE_BULLMQ_QUEUES: 'a,b*' }, 'can only name queues to list, not b*'],
+    [{ FAIRLANE_BACKEND: 'bullmq', FAIRLANE_BULLMQ_REDIS_URL: 'redis://a' }, 'REDIS_URL and its like'],
   ])('is not understood from %j', (env, message) => {
     expect(() => choose(env as Record<string, string>)).toThrow(ConfigError);
     expect(() => choose(env as Record<string, string>)).toThrow(message);

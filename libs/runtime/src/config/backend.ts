@@ -1,4 +1,5 @@
-import { list, oneOf, string } from './kinds.js';
+import type { ConfigProblem } from './config-error.js';
+import { list, oneOf, string, url } from './kinds.js';
 import type { RedisSettings } from './redis.js';
 import { defineSettings, type SettingsOf } from './settings-table.js';
 
@@ -9,7 +10,7 @@ export const backendSettings = defineSettings(
     backend: oneOf(['redis', 'bullmq', 'memory'], {
       env: 'FAIRLANE_BACKEND',
       description:
-        'What the queues are on. `redis`: our own engine. `bullmq`: BullMQ, in the Redis named below. `memory`: an API that is alone, without Redis, and forgets everything when it ends; it cannot have workers but over HTTP.',
+        'What the queues are on. `redis`: our own engine. `bullmq`: BullMQ. `memory`: an API that is alone, without Redis, and forgets everything when it ends; it cannot have workers but over HTTP.',
       default: 'redis',
     }),
     bullmqQueues: list(
@@ -24,6 +25,12 @@ export const backendSettings = defineSettings(
         default: [],
       },
     ),
+    bullmqUrl: url(['redis', 'rediss'], {
+      env: 'FAIRLANE_BULLMQ_REDIS_URL',
+      description:
+        'Address of the Redis that `FAIRLANE_BULLMQ_QUEUES` are in: `redis[s]://user:password@host:port/db`. Unset: the same as of the other queues.',
+      secret: true,
+    }),
     bullmqPrefix: string(
       { pattern: /[^\s{}]{1,64}/, expected: '1 to 64 characters without spaces and braces' },
       {
@@ -33,24 +40,36 @@ export const backendSettings = defineSettings(
       },
     ),
   },
-  ({ backend, bullmqQueues }) => {
-    const prefix = bullmqQueues.find((pattern) => pattern.endsWith('*'));
-    if (backend !== 'bullmq' || prefix === undefined) return [];
-    const message = `FAIRLANE_BULLMQ_QUEUES=${bullmqQueues.join(',')}: with FAIRLANE_BACKEND=bullmq all queues are on BullMQ; ${prefix} names none to list`;
-    return [{ env: 'FAIRLANE_BULLMQ_QUEUES', message }];
-  },
+  findContradictions,
 );
 
 export type BackendSettings = SettingsOf<typeof backendSettings>;
 
 /** Which backend has which queues, and what they are made from. */
 export function chooseBackends(
-  { backend, bullmqQueues, bullmqPrefix }: BackendSettings,
+  { backend, bullmqQueues, bullmqUrl, bullmqPrefix }: BackendSettings,
   { keyPrefix, allowUnsafe, durability, replicas, ...address }: RedisSettings,
 ) {
   const all = backend === 'bullmq';
   const others = all || bullmqQueues.length === 0 ? [] : [{ name: 'bullmq', queues: bullmqQueues }];
   const queues = all ? bullmqQueues : [];
-  const options = { address, keyPrefix, allowUnsafe, durability, replicas, bullmqPrefix, queues };
+  const bullmq = { address: bullmqUrl === undefined ? address : { url: bullmqUrl }, prefix: bullmqPrefix };
+  const options = { address, keyPrefix, allowUnsafe, durability, replicas, bullmq, queues };
   return { main: backend, others, options };
+}
+
+function findContradictions(
+  { backend, bullmqQueues }: { readonly backend: string; readonly bullmqQueues: readonly string[] },
+  given: ReadonlySet<string>,
+): ConfigProblem[] {
+  if (backend !== 'bullmq') return [];
+  const problems: ConfigProblem[] = [];
+  const contradict = (env: string, text: string) =>
+    problems.push({ env, message: `${env}${text}: with FAIRLANE_BACKEND=bullmq all queues are on BullMQ` });
+  const prefix = bullmqQueues.find((pattern) => pattern.endsWith('*'));
+  if (prefix !== undefined)
+    contradict('FAIRLANE_BULLMQ_QUEUES', ` can only name queues to list, not ${prefix}`);
+  if (given.has('FAIRLANE_BULLMQ_REDIS_URL'))
+    contradict('FAIRLANE_BULLMQ_REDIS_URL', ' is too much, REDIS_URL and its like say where they are');
+  return problems;
 }
