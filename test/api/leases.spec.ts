@@ -342,7 +342,7 @@ describe.each(STORES)('over %s', (store) => {
       const { port, queue } = await startApiOver(store);
       const payload = JSON.stringify('x'.repeat(1_000_000));
       const keys = Array.from({ length: 30 }, (_, n) => String(n));
-      await queue.enqueue(keys.map((key) => ({ type: 'a', queue: 'q', key, payload })));
+      for (const key of keys) await queue.enqueue([{ type: 'a', queue: 'q', key, payload }]);
       const socket = connect(port, '127.0.0.1');
       const body = JSON.stringify({ workerId: 'w', max: 30 });
       socket.write(

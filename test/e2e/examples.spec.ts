@@ -60,7 +60,7 @@ function testAll<T extends Kind>(name: string, tried: readonly T[], run: (kind: 
       throw new Error(`${kind}: ${(error as Error).message}`, { cause: error });
     }
   };
-  test(name, async () => void (await Promise.all(tried.map(trial))), 60_000);
+  test(name, async () => void (await Promise.all(tried.map(trial))), 120_000);
 }
 
 ofEach('a worker executes what is submitted from every language', async (kind) => {
