@@ -25,14 +25,9 @@ export class Directory {
     client.on('ready', () => this.announced.clear());
   }
 
-  /** Whether `addQueue` has nothing to do. */
-  lists(queue: QueueName): boolean {
-    return this.announced.has(queue);
-  }
-
   /** Before the first task of this process goes to a queue: a queue with tasks is never unlisted. */
   async addQueue(queue: QueueName): Promise<void> {
-    if (this.lists(queue)) return;
+    if (this.announced.has(queue)) return;
     await this.scripts.patiently(() => this.client.zadd(globalKey(this.prefix, 'queues'), 0, queue));
     this.announced.add(queue);
   }

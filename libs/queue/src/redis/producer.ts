@@ -62,7 +62,7 @@ export class RedisProducer implements Producer {
     const groups = await this.group(tasks);
     if (atomic && groups.size > 1) throw new QueueError('batch-spans-queues');
     const send = async (queue: QueueName, members: readonly NewTask[]) => {
-      if (!this.directory.lists(queue)) await this.directory.addQueue(queue);
+      await this.directory.addQueue(queue);
       const submissions = members.map((task) => this.submission(task));
       return atomic ? this.send(queue, submissions, true) : this.coalescer.add(queue, submissions);
     };

@@ -40,7 +40,8 @@ export class Attempt {
    */
   stop(reason: StopReason, graceMs: number): void {
     if (this.#stopReason === undefined || reason === 'lease-lost') this.#stopReason = reason;
-    if (!this.#controller?.signal.aborted) this.#controller?.abort(new AttemptStopped(reason));
+    // The first reason that a signal is given stays.
+    this.#controller?.abort(new AttemptStopped(reason));
     if (graceMs <= 0) return this.onGraceOver();
     // One for each reason at most; the earliest ends it.
     this.#graceTimers.push(setTimeout(() => this.onGraceOver(), graceMs));
