@@ -1,73 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createBullmqQueue, HandlerTable, Runner } from '@app/queue';
-import {
-  FlowProducer,
-  type Job,
-  type Processor,
-  Queue as StockQueue,
-  QueueEvents,
-  UnrecoverableError,
-  Worker as StockWorker,
-  type WorkerOptions,
-} from 'bullmq';
-import { Redis } from 'ioredis';
+import { HandlerTable, Runner } from '@app/queue';
+import { FlowProducer, type Job, type Queue as StockQueue, QueueEvents, UnrecoverableError } from 'bullmq';
 import { root } from '../../tools/lib/root.mjs';
-import { follow } from '../support/events.js';
-import { commandCalls, removeKeys, sharedRedisPort } from '../support/redis.js';
-import { closeApis, startApi } from './support.js';
+import { closeLater, place, start, stockWorker, useBullmq } from './bullmq-support.js';
 
-/** What a test opens, closed after it in the order in which it was opened. */
-const opened: { close(): Promise<unknown> }[] = [];
-const connection = { port: sharedRedisPort(), maxRetriesPerRequest: null };
-let prefix: string;
-
-beforeEach(() => (prefix = `test-${randomBytes(6).toString('hex')}`));
-afterEach(async () => {
-  await closeApis();
-  for (const each of opened.splice(0)) await each.close();
-  const redis = new Redis(connection);
-  await removeKeys(redis, prefix);
-  await redis.quit();
-});
-
-/** An API on BullMQ, and a queue `q` of the stock package beside it. */
-async function start() {
-  const queue = createBullmqQueue({ address: { port: sharedRedisPort() }, prefix });
-  await queue.open();
-  opened.push(queue);
-  const { http, url } = await startApi(queue);
-  const stock = new StockQueue('q', { connection, prefix });
-  opened.push(stock);
-  await stock.waitUntilReady();
-  const submit = async (task: object = {}) => {
-    const { body } = await http
-      .post('/v1/tasks')
-      .send({ type: 'mail.send', queue: 'q', ...task })
-      .expect(202);
-    return body as { id: string; state: string };
-  };
-  const taskOf = async (id: string) =>
-    (await http.get(`/v1/tasks/${encodeURIComponent(id)}`).expect(200)).body;
-  const ended = async (id: string) =>
-    (await http.get(`/v1/tasks/${encodeURIComponent(id)}?wait=10`).expect(200)).body;
-  const lease = async (request: object = {}) => {
-    const answer = await http.post('/v1/queues/q/lease').send({ workerId: 'w', max: 1, ...request });
-    return (answer.body.items ?? []) as { id: string; leaseToken: string; [field: string]: unknown }[];
-  };
-  const say = (id: string, verb: string, body: object = {}) =>
-    http.post(`/v1/tasks/${encodeURIComponent(id)}/${verb}`).send(body);
-  return { queue, stock, http, url, submit, taskOf, ended, lease, say };
-}
-
-/** A worker of the stock package. */
-function stockWorker(processor: Processor | null, options: Partial<WorkerOptions> = {}): StockWorker {
-  const worker = new StockWorker('q', processor, { connection, prefix, ...options });
-  worker.on('error', () => undefined);
-  opened.push(worker);
-  return worker;
-}
+useBullmq();
 
 /** The lines of a table of the guide, whose columns have these titles. */
 function table(...titles: string[]): string[][] {
@@ -200,8 +138,7 @@ describe('a task that was posted', () => {
 describe('a job of a stock producer', () => {
   test('is a task of the API, leased and completed over HTTP', async () => {
     const { stock, http, lease, say, taskOf } = await start();
-    const events = new QueueEvents('q', { connection, prefix });
-    opened.push(events);
+    const events = closeLater(new QueueEvents('q', place()));
     await events.waitUntilReady();
     const job = await stock.add('image.resize', { width: 100 });
     expect(await taskOf(`q~${job.id}`)).toMatchObject({
@@ -304,8 +241,7 @@ describe('a job of a stock producer', () => {
       return id!;
     },
     'waiting-children scheduled': async () => {
-      const flow = new FlowProducer({ connection, prefix });
-      opened.push(flow);
+      const flow = closeLater(new FlowProducer(place()));
       const child = { name: 'child', queueName: 'q', opts: { delay: 60_000 } };
       return (await flow.add({ name: 'a', queueName: 'q', children: [child] })).job.id!;
     },
@@ -340,136 +276,5 @@ describe('a job of a stock producer', () => {
     const job = await stock.add('a', {});
     await job.remove();
     await http.get(`/v1/tasks/q~${job.id}`).expect(404);
-  });
-});
-
-describe('a lease', () => {
-  test('can only be settled by its own token, here and there', async () => {
-    const { stock, lease, say, taskOf } = await start();
-    const job = await stock.add('a', {});
-    const [leased] = await lease();
-    await say(leased!.id, 'complete', { leaseToken: 'x', result: 1 }).expect(409);
-    const theirs = (await stock.getJob(job.id!))!;
-    await expect(theirs.moveToCompleted(1, 'their-token', false)).rejects.toThrow(/lock/i);
-    expect(await taskOf(leased!.id)).toMatchObject({ state: 'running' });
-    await say(leased!.id, 'heartbeat', { leaseToken: leased!.leaseToken, progress: 5 }).expect(200);
-    await say(leased!.id, 'complete', { leaseToken: leased!.leaseToken }).expect(200);
-    const late = await say(leased!.id, 'fail', { leaseToken: 'y', error: { message: 'm' } }).expect(409);
-    expect(late.body).toMatchObject({ code: 'lease-lost' });
-  });
-
-  test('of a stock worker cannot be taken by anybody else', async () => {
-    const { stock, say } = await start();
-    const { id } = await stock.add('a', {});
-    const job = (await stockWorker(null).getNextJob('their-token'))!;
-    await say(`q~${id}`, 'complete', { leaseToken: 'their-token' }).expect(409);
-    await job.moveToCompleted('done', 'their-token', false);
-    expect(await (await stock.getJob(id!))!.isCompleted()).toBe(true);
-  });
-
-  test('that lapsed goes to a stock worker, and who had it is told so', async () => {
-    const { stock, lease, say, ended } = await start();
-    await stock.add('a', {});
-    const [leased] = await lease({ leaseDuration: '1s' });
-    stockWorker(async () => 'theirs', { stalledInterval: 50 });
-    expect(await ended(leased!.id)).toMatchObject({ state: 'completed', result: 'theirs', crashes: 1 });
-    const late = await say(leased!.id, 'complete', { leaseToken: leased!.leaseToken, result: 'ours' }).expect(
-      409,
-    );
-    expect(late.body).toMatchObject({ code: 'lease-lost' });
-    expect(await ended(leased!.id)).toMatchObject({ result: 'theirs' });
-  });
-
-  test('is released without counting, for a stock worker to take', async () => {
-    const { stock, lease, say, ended } = await start();
-    await stock.add('a', {});
-    const [leased] = await lease();
-    await say(leased!.id, 'release', { leaseToken: leased!.leaseToken }).expect(200);
-    stockWorker(async () => 1);
-    expect(await ended(leased!.id)).toMatchObject({ state: 'completed', attempt: 1 });
-  });
-});
-
-describe('an operator', () => {
-  test('cancels, retries, promotes, changes and deletes tasks, as the stock package sees', async () => {
-    const { stock, submit, say, http, taskOf } = await start();
-    const { id } = await submit({ id: 'k', delay: '1h' });
-    expect((await http.patch(`/v1/tasks/${id}`).send({ priority: 'high' }).expect(200)).body).toMatchObject({
-      priority: 4,
-    });
-    expect((await stock.getJob('k'))!.opts.priority).toBeDefined();
-    await say(id, 'promote').expect(200);
-    expect(await (await stock.getJob('k'))!.getState()).toBe('prioritized');
-    await say(id, 'cancel').expect(200);
-    expect(await stock.getJob('k')).toBeUndefined();
-    expect(await taskOf(id)).toMatchObject({ state: 'cancelled' });
-    await say(id, 'retry').expect(200);
-    expect(await (await stock.getJob('k'))!.getState()).toBe('prioritized');
-    await say(id, 'cancel').expect(200);
-    await http.delete(`/v1/tasks/${id}`).expect((answer) => expect(answer.status).toBeLessThan(300));
-    await http.get(`/v1/tasks/${id}`).expect(404);
-  });
-
-  test('pauses and resumes the queue for stock workers, and purges what waits', async () => {
-    const { stock, submit, http, ended } = await start();
-    await http.post('/v1/queues/q/pause').expect((answer) => expect(answer.status).toBeLessThan(300));
-    expect(await stock.isPaused()).toBe(true);
-    const { id } = await submit();
-    const worker = stockWorker(async () => 1);
-    await worker.waitUntilReady();
-    const { body } = await http.get('/v1/queues/q').expect(200);
-    expect(body).toMatchObject({ paused: true, states: { pending: 1 } });
-    await http.post('/v1/queues/q/resume').expect((answer) => expect(answer.status).toBeLessThan(300));
-    expect(await ended(id)).toMatchObject({ state: 'completed' });
-    await stock.pause();
-    await submit();
-    await submit({ delay: '1h' });
-    await http
-      .post('/v1/queues/q/purge')
-      .send({ state: 'waiting' })
-      .expect((answer) => expect(answer.status).toBeLessThan(300));
-    expect(await stock.getJobCounts('waiting', 'prioritized', 'delayed')).toEqual({
-      waiting: 0,
-      prioritized: 0,
-      delayed: 0,
-    });
-  });
-
-  test('is refused by name what BullMQ lacks', async () => {
-    const { http } = await start();
-    const { body } = await http.post('/v1/tasks').send({ type: 'a', queue: 'q', tenant: 'acme' }).expect(501);
-    expect(body).toMatchObject({ code: 'capability-not-supported', capability: 'tenants' });
-    await http.post('/v1/tasks').set('idempotency-key', '"k"').send({ type: 'a', queue: 'q' }).expect(501);
-    await http.post('/v1/queues/q/drain').expect(501);
-    await http.post('/v1/tasks').send({ type: 'a', queue: 'q', id: '17' }).expect(501);
-  });
-});
-
-describe('events', () => {
-  test('of a task that a stock worker executes are streamed', async () => {
-    const { url, submit } = await start();
-    const { id } = await submit({ delay: '100ms' });
-    const stream = await follow(`${url}/v1/tasks/${id}/events`);
-    stockWorker(async (job) => {
-      await job.updateProgress(50);
-      return 1;
-    });
-    const words = (await stream.rest()).map(({ event, data }) => `${event} ${JSON.stringify(data)}`);
-    expect(words.join()).toMatch(/scheduled.*running.*50.*completed/);
-  });
-});
-
-describe('reading a task', () => {
-  test('costs the same few commands whatever waits, and searches no list', async () => {
-    const { stock, queue } = await start();
-    await stock.addBulk(Array.from({ length: 2_000 }, () => ({ name: 'a', data: {} })));
-    const { id } = await stock.add('a', {});
-    const redis = new Redis(connection);
-    const count = async () =>
-      Promise.all(['lpos', 'lrange', 'evalsha', 'eval'].map((name) => commandCalls(redis, name)));
-    const before = await count();
-    expect(await queue.get([`q~${id}`])).toMatchObject([{ state: 'pending' }]);
-    expect(await count()).toEqual(before);
-    await redis.quit();
   });
 });

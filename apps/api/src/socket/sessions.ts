@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { LIMITS, type Registry, type WorkerCommand, type WorkerRegistration } from '@app/queue';
+import { LIMITS, type Queue, type Registry, type WorkerCommand, type WorkerRegistration } from '@app/queue';
 import { REGISTRY } from '../ports.module.js';
 import { WorkerCommands } from '../workers/worker-commands.js';
 import type { Assigner } from './assigner.js';
@@ -31,7 +31,7 @@ export class Sessions implements OnModuleDestroy {
   readonly #looks = setInterval(() => void this.#look(), LOOK_MS).unref();
 
   constructor(
-    @Inject(REGISTRY) private readonly registry: Registry,
+    @Inject(REGISTRY) private readonly registry: Registry & Pick<Queue, 'capabilities'>,
     private readonly commands: WorkerCommands,
   ) {}
 
@@ -53,13 +53,13 @@ export class Sessions implements OnModuleDestroy {
     await older.worker?.stop();
   }
 
-  /** Registers the worker for as long as its connection is open. @returns what is wanted of it */
+  /** Registers the worker for as long as its connection is open, where workers are listed. @returns what is wanted of it */
   async enter(
     connection: Connection,
     assigner: Assigner,
     registration: WorkerRegistration,
   ): Promise<WorkerCommand | undefined> {
-    const { command } = await this.registry.register(registration, TTL_MS);
+    const command = await this.#register(registration);
     assigner.hold(command !== undefined);
     if (!connection.isOpen) return command;
     const renewedAtMs = performance.now();
@@ -67,7 +67,9 @@ export class Sessions implements OnModuleDestroy {
     connection.onClose((code) => {
       this.#present.delete(connection);
       // Otherwise it may be on another connection by now.
-      if (code === GOODBYE) void this.registry.deregister(registration.id).catch(() => undefined);
+      if (code === GOODBYE && this.#areListed) {
+        void this.registry.deregister(registration.id).catch(() => undefined);
+      }
     });
     return command;
   }
@@ -87,7 +89,17 @@ export class Sessions implements OnModuleDestroy {
     const now = performance.now();
     if (now - present.renewedAtMs < RENEWAL_MS) return;
     present.renewedAtMs = now;
-    void this.registry.register(present.registration, TTL_MS).catch(() => undefined);
+    void this.#register(present.registration).catch(() => undefined);
+  }
+
+  /** @returns what is wanted of the worker */
+  async #register(registration: WorkerRegistration): Promise<WorkerCommand | undefined> {
+    return this.#areListed ? (await this.registry.register(registration, TTL_MS)).command : undefined;
+  }
+
+  /** A backend that knows no workers has work for them all the same. */
+  get #areListed(): boolean {
+    return this.registry.capabilities().has('worker-registry');
   }
 
   #tell(present: Present, command: WorkerCommand | undefined): void {

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { RegisteredWorker, Registry, WorkerCommand } from '@app/queue';
+import type { Queue, RegisteredWorker, Registry, WorkerCommand } from '@app/queue';
 import { cached } from '../http/cached.js';
 import { REGISTRY } from '../ports.module.js';
 
@@ -14,7 +14,7 @@ const AGE_MS_MAX = 1_000;
 export class WorkerCommands {
   #read: () => Promise<ReadonlyMap<string, WorkerCommand>>;
 
-  constructor(@Inject(REGISTRY) private readonly registry: Registry) {
+  constructor(@Inject(REGISTRY) private readonly registry: Registry & Pick<Queue, 'capabilities'>) {
     this.#read = this.#fresh();
   }
 
@@ -32,6 +32,8 @@ export class WorkerCommands {
   }
 
   #fresh(): () => Promise<ReadonlyMap<string, WorkerCommand>> {
+    // Where no workers are known, nothing is wanted of any.
+    if (!this.registry.capabilities().has('worker-registry')) return async () => new Map();
     return cached(AGE_MS_MAX, () => this.registry.commands());
   }
 }

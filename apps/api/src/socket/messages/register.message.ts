@@ -82,7 +82,7 @@ export class RegisterMessage implements MessageType<RegisterDto> {
   readonly type = 'register';
   readonly summary = 'Register the connection for a worker';
   readonly description =
-    'Once per connection, before `credit`. The worker is listed, as by `PUT /v1/workers/{id}`, for as long as the connection is open, and hears with `told` what is wanted of it. After a cut connect again, to any process of the API, and register with `resume`; then send a heartbeat with all that is still held: its answer says what still is. An older connection of the session in the same process is closed with 4409.';
+    'Once per connection, before `credit`. The worker is listed, as by `PUT /v1/workers/{id}`, for as long as the connection is open, and hears with `told` what is wanted of it; where the main backend lists no workers it is given tasks all the same. After a cut connect again, to any process of the API, and register with `resume`; then send a heartbeat with all that is still held: its answer says what still is. An older connection of the session in the same process is closed with 4409.';
   readonly dto = RegisterDto;
   readonly answer = { type: 'registered', view: RegisteredView, description: 'The worker may give credit.' };
   readonly example = {

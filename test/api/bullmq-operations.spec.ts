@@ -1,0 +1,203 @@
+import { QueueEvents } from 'bullmq';
+import { Redis } from 'ioredis';
+import { follow } from '../support/events.js';
+import { commandCalls } from '../support/redis.js';
+import { type AssignedTask, cutSockets, openSocket, type SocketClient } from '../support/socket.js';
+import {
+  closeLater,
+  connection,
+  place,
+  start,
+  startBullmqApi,
+  stockWorker,
+  useBullmq,
+} from './bullmq-support.js';
+
+useBullmq();
+afterEach(cutSockets);
+
+describe('a lease', () => {
+  test('can only be settled by its own token, here and there', async () => {
+    const { stock, lease, say, taskOf } = await start();
+    const job = await stock.add('a', {});
+    const [leased] = await lease();
+    await say(leased!.id, 'complete', { leaseToken: 'x', result: 1 }).expect(409);
+    const theirs = (await stock.getJob(job.id!))!;
+    await expect(theirs.moveToCompleted(1, 'their-token', false)).rejects.toThrow(/lock/i);
+    expect(await taskOf(leased!.id)).toMatchObject({ state: 'running' });
+    await say(leased!.id, 'heartbeat', { leaseToken: leased!.leaseToken, progress: 5 }).expect(200);
+    await say(leased!.id, 'complete', { leaseToken: leased!.leaseToken }).expect(200);
+    const late = await say(leased!.id, 'fail', { leaseToken: 'y', error: { message: 'm' } }).expect(409);
+    expect(late.body).toMatchObject({ code: 'lease-lost' });
+  });
+
+  test('of a stock worker cannot be taken by anybody else', async () => {
+    const { stock, say } = await start();
+    const { id } = await stock.add('a', {});
+    const job = (await stockWorker(null).getNextJob('their-token'))!;
+    await say(`q~${id}`, 'complete', { leaseToken: 'their-token' }).expect(409);
+    await job.moveToCompleted('done', 'their-token', false);
+    expect(await (await stock.getJob(id!))!.isCompleted()).toBe(true);
+  });
+
+  test('that lapsed goes to a stock worker, and who had it is told so', async () => {
+    const { stock, lease, say, ended } = await start();
+    await stock.add('a', {});
+    const [leased] = await lease({ leaseDuration: '1s' });
+    stockWorker(async () => 'theirs', { stalledInterval: 50 });
+    expect(await ended(leased!.id)).toMatchObject({ state: 'completed', result: 'theirs', crashes: 1 });
+    const late = await say(leased!.id, 'complete', { leaseToken: leased!.leaseToken, result: 'ours' }).expect(
+      409,
+    );
+    expect(late.body).toMatchObject({ code: 'lease-lost' });
+    expect(await ended(leased!.id)).toMatchObject({ result: 'theirs' });
+  });
+
+  test('is released without counting, for a stock worker to take', async () => {
+    const { stock, lease, say, ended } = await start();
+    await stock.add('a', {});
+    const [leased] = await lease();
+    await say(leased!.id, 'release', { leaseToken: leased!.leaseToken }).expect(200);
+    stockWorker(async () => 1);
+    expect(await ended(leased!.id)).toMatchObject({ state: 'completed', attempt: 1 });
+  });
+});
+
+describe('an operator', () => {
+  test('cancels, retries, promotes, changes and deletes tasks, as the stock package sees', async () => {
+    const { stock, submit, say, http, taskOf } = await start();
+    const { id } = await submit({ id: 'k', delay: '1h' });
+    expect((await http.patch(`/v1/tasks/${id}`).send({ priority: 'high' }).expect(200)).body).toMatchObject({
+      priority: 4,
+    });
+    expect((await stock.getJob('k'))!.opts.priority).toBeDefined();
+    await say(id, 'promote').expect(200);
+    expect(await (await stock.getJob('k'))!.getState()).toBe('prioritized');
+    await say(id, 'cancel').expect(200);
+    expect(await stock.getJob('k')).toBeUndefined();
+    expect(await taskOf(id)).toMatchObject({ state: 'cancelled' });
+    await say(id, 'retry').expect(200);
+    expect(await (await stock.getJob('k'))!.getState()).toBe('prioritized');
+    await say(id, 'cancel').expect(200);
+    await http.delete(`/v1/tasks/${id}`).expect((answer) => expect(answer.status).toBeLessThan(300));
+    await http.get(`/v1/tasks/${id}`).expect(404);
+  });
+
+  test('pauses and resumes the queue for stock workers, and purges what waits', async () => {
+    const { stock, submit, http, ended } = await start();
+    await http.post('/v1/queues/q/pause').expect((answer) => expect(answer.status).toBeLessThan(300));
+    expect(await stock.isPaused()).toBe(true);
+    const { id } = await submit();
+    const worker = stockWorker(async () => 1);
+    await worker.waitUntilReady();
+    const { body } = await http.get('/v1/queues/q').expect(200);
+    expect(body).toMatchObject({ paused: true, states: { pending: 1 } });
+    await http.post('/v1/queues/q/resume').expect((answer) => expect(answer.status).toBeLessThan(300));
+    expect(await ended(id)).toMatchObject({ state: 'completed' });
+    await stock.pause();
+    await submit();
+    await submit({ delay: '1h' });
+    await http
+      .post('/v1/queues/q/purge')
+      .send({ state: 'waiting' })
+      .expect((answer) => expect(answer.status).toBeLessThan(300));
+    expect(await stock.getJobCounts('waiting', 'prioritized', 'delayed')).toEqual({
+      waiting: 0,
+      prioritized: 0,
+      delayed: 0,
+    });
+  });
+
+  test('is refused by name what BullMQ lacks', async () => {
+    const { http } = await start();
+    const { body } = await http.post('/v1/tasks').send({ type: 'a', queue: 'q', tenant: 'acme' }).expect(501);
+    expect(body).toMatchObject({ code: 'capability-not-supported', capability: 'tenants' });
+    await http.post('/v1/tasks').set('idempotency-key', '"k"').send({ type: 'a', queue: 'q' }).expect(501);
+    await http.post('/v1/queues/q/drain').expect(501);
+    await http.post('/v1/tasks').send({ type: 'a', queue: 'q', id: '17' }).expect(501);
+  });
+});
+
+describe('events', () => {
+  test('of a task that a stock worker executes are streamed', async () => {
+    const { url, submit } = await start();
+    const { id } = await submit({ delay: '100ms' });
+    const stream = await follow(`${url}/v1/tasks/${id}/events`);
+    stockWorker(async (job) => {
+      await job.updateProgress(50);
+      return 1;
+    });
+    const words = (await stream.rest()).map(({ event, data }) => `${event} ${JSON.stringify(data)}`);
+    expect(words.join()).toMatch(/scheduled.*running.*50.*completed/);
+  });
+});
+
+describe('reading a task', () => {
+  test('costs the same few commands whatever waits, and searches no list', async () => {
+    const { stock, queue } = await start();
+    await stock.addBulk(Array.from({ length: 2_000 }, () => ({ name: 'a', data: {} })));
+    const { id } = await stock.add('a', {});
+    const redis = new Redis(connection);
+    const count = async () =>
+      Promise.all(['lpos', 'lrange', 'evalsha', 'eval'].map((name) => commandCalls(redis, name)));
+    const before = await count();
+    expect(await queue.get([`q~${id}`])).toMatchObject([{ state: 'pending' }]);
+    expect(await count()).toEqual(before);
+    await redis.quit();
+  });
+});
+
+describe('a worker on a WebSocket', () => {
+  const register = async (url: string, terms: object = {}) => {
+    const socket = await openSocket(url);
+    const { type, body } = await socket.ask<{ session: string; received: number }>('register', {
+      ...{ workerId: 'ws', queues: ['q'], ...terms },
+    });
+    expect(type).toBe('registered');
+    return { ...socket, ...body };
+  };
+  const assigned = async (socket: SocketClient) =>
+    (await socket.next<{ items: AssignedTask[] }>('assigned')).body.items;
+
+  test('executes what a stock producer adds, which sees the result', async () => {
+    const { url, stock } = await start();
+    const events = closeLater(new QueueEvents('q', place()));
+    await events.waitUntilReady();
+    const worker = await register(url);
+    await worker.ask('credit', { received: 0, free: 1 });
+    const job = await stock.add('image.resize', { width: 1 });
+    const [task] = await assigned(worker);
+    expect(task).toMatchObject({
+      id: `q~${job.id}`,
+      type: 'image.resize',
+      payload: { width: 1 },
+      attempt: 1,
+    });
+    const held = { id: task!.id, leaseToken: task!.leaseToken };
+    const { body: extended } = await worker.ask('heartbeat', { leases: [{ ...held, progress: 50 }] });
+    expect(extended).toMatchObject({ outcomes: [{ id: task!.id, leaseExpiresAt: expect.any(String) }] });
+    const finished = job.waitUntilFinished(events);
+    const { body } = await worker.ask('settle', {
+      settlements: [{ ...held, action: 'complete', result: 7 }],
+    });
+    expect(body).toMatchObject({ outcomes: [{ state: 'completed' }] });
+    expect(await finished).toBe(7);
+    expect((await stock.getJob(job.id!))!.progress).toBe(50);
+  });
+
+  test('that is cut gets back, over another API process, what it holds', async () => {
+    const { url, stock, ended } = await start();
+    const other = await startBullmqApi();
+    await stock.add('a', {});
+    const worker = await register(url);
+    await worker.ask('credit', { received: 0, free: 1 });
+    const [task] = await assigned(worker);
+    worker.cut();
+    const again = await register(other.url, { resume: { session: worker.session, received: 1 } });
+    const settlements = [{ id: task!.id, leaseToken: task!.leaseToken, action: 'complete', result: 1 }];
+    expect((await again.ask('settle', { settlements })).body).toMatchObject({
+      outcomes: [{ state: 'completed' }],
+    });
+    expect(await ended(task!.id)).toMatchObject({ state: 'completed', result: 1 });
+  });
+});
