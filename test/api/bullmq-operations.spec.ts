@@ -108,12 +108,44 @@ describe('an operator', () => {
     });
   });
 
+  test('drains the queue for every process of the service, until it is resumed', async () => {
+    const { stock, http, submit, ended, lease, say } = await start();
+    const other = await startBullmqApi();
+    const task = { type: 'a', queue: 'q', id: 'before' };
+    await submit(task);
+    const failed = await stock.add('a', {}, { attempts: 1 });
+    const [first] = await lease();
+    await say(first!.id, 'fail', { leaseToken: first!.leaseToken, error: { message: 'no' } }).expect(200);
+
+    await http.post('/v1/queues/q/drain').expect(200);
+    for (const api of [http, other.http]) {
+      const { body } = await api.post('/v1/tasks').send({ type: 'a', queue: 'q' }).expect(409);
+      expect(body).toMatchObject({ code: 'queue-draining' });
+      await api.post('/v1/tasks').send(task).expect(202);
+      await api
+        .post('/v1/tasks')
+        .send({ ...task, payload: 2 })
+        .expect(409);
+      expect((await api.get('/v1/queues/q').expect(200)).body).toMatchObject({ draining: true, backlog: 1 });
+    }
+    // What nobody can refuse, or comes back.
+    const theirs = await stock.add('a', {});
+    await say(`q~${failed.id}`, 'retry').expect(200);
+    stockWorker(async () => 1);
+    for (const id of ['before', theirs.id, failed.id]) {
+      expect(await ended(`q~${id}`)).toMatchObject({ state: 'completed' });
+    }
+
+    await other.http.post('/v1/queues/q/resume').expect(200);
+    await submit();
+    expect((await http.get('/v1/queues/q').expect(200)).body).toMatchObject({ draining: false });
+  });
+
   test('is refused by name what BullMQ lacks', async () => {
     const { http } = await start();
     const { body } = await http.post('/v1/tasks').send({ type: 'a', queue: 'q', tenant: 'acme' }).expect(501);
     expect(body).toMatchObject({ code: 'capability-not-supported', capability: 'tenants' });
     await http.post('/v1/tasks').set('idempotency-key', '"k"').send({ type: 'a', queue: 'q' }).expect(501);
-    await http.post('/v1/queues/q/drain').expect(501);
     await http.post('/v1/tasks').send({ type: 'a', queue: 'q', id: '17' }).expect(501);
   });
 });

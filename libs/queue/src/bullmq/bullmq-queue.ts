@@ -37,6 +37,7 @@ export interface BullmqQueueOptions {
 export const BULLMQ_CAPABILITIES: ReadonlySet<Capability> = new Set<Capability>([
   'timeouts',
   'metadata',
+  'drain',
   'type-routes',
   'queue-list',
   'events',

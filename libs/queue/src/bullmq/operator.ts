@@ -10,6 +10,7 @@ import { isTerminal, type QueueName, type Task, type TaskId, type TaskState } fr
 import { jobErrorOf } from './bullmq-errors.js';
 import type { Cancelled } from './cancelled.js';
 import type { Directory } from './directory.js';
+import { setDraining } from './draining.js';
 import { addressOf } from './job-ids.js';
 import { bullPriority } from './job-options.js';
 import { type Found, findJob } from './jobs.js';
@@ -114,12 +115,16 @@ export class BullmqOperator implements Operator {
     await this.directory.addQueue(queue);
   }
 
-  resume(queue: QueueName, tenant?: string): Promise<void> {
-    return this.setPaused(queue, false, tenant);
+  async resume(queue: QueueName, tenant?: string): Promise<void> {
+    await this.setPaused(queue, false, tenant);
+    await this.store.run(queue, (backend) => setDraining(backend, false));
   }
 
-  async drain(): Promise<void> {
-    throw notSupported('drain');
+  /** Heeded by submissions that come through here; what is added elsewhere nobody can refuse. */
+  async drain(queue: QueueName): Promise<void> {
+    checkQueueName(queue, '/queue');
+    await this.store.run(queue, (backend) => setDraining(backend, true));
+    await this.directory.addQueue(queue);
   }
 
   async purge(request: PurgeRequest): Promise<ChoreResult> {

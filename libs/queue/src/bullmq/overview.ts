@@ -2,6 +2,7 @@ import type { IQueueBackend } from 'bullmq';
 import { LIMITS } from '../core/limits.js';
 import type { QueueOverview, StateCounts } from '../core/ports.js';
 import { type Priority, type QueueName, TASK_STATES } from '../core/task.js';
+import { saysDraining } from './draining.js';
 import { firstDueAt } from './due.js';
 import { bullPriority } from './job-options.js';
 
@@ -45,7 +46,7 @@ export async function overviewOf(
   return {
     queue,
     paused: meta.paused === '1',
-    draining: false,
+    draining: saysDraining(meta),
     backlog: states.pending + states.scheduled,
     waits: Array.from({ length: LIMITS.waitBoundsMs.length + 1 }, () => 0),
     states,

@@ -10,6 +10,7 @@ import type { QueueName, TaskId } from '../core/task.js';
 import { groupByQueue } from './by-queue.js';
 import type { Cancelled } from './cancelled.js';
 import type { Directory } from './directory.js';
+import { isDraining } from './draining.js';
 import { isFreeKey } from './job-ids.js';
 import { dataOf, isSameSubmission, optionsOf, readExtra } from './job-options.js';
 import { acceptedTask } from './job-view.js';
@@ -62,26 +63,29 @@ export class BullmqProducer implements Producer {
 
   private async add(queue: QueueName, submissions: readonly Submission[]): Promise<EnqueueOutcome[]> {
     const now = Date.now();
-    // A key that a cancelled task has is taken.
-    const known = await Promise.all(
-      submissions.map(async ({ task, key }) =>
+    const [draining, ...known] = await Promise.all([
+      this.store.run(queue, isDraining),
+      // A key that a cancelled task has is taken.
+      ...submissions.map(async ({ task, key }) =>
         task.key === undefined ? undefined : this.cancelled.find(queue, key),
       ),
-    );
-    const added = submissions.filter((_, index) => !known[index]);
+    ]);
+    const added = draining ? [] : submissions.filter((_, index) => !known[index]);
     return this.store.run(queue, async (backend) => {
       await backend.addJobs(
         added.map(({ task, key, nonce }) => ({ job: jobOf(task, key, nonce, now), jobId: key })),
       );
       return Promise.all(
-        submissions.map(async ({ task, key, nonce }, index) => {
+        submissions.map(async ({ task, key, nonce }, index): Promise<EnqueueOutcome> => {
           const id = taskId(queue, key);
-          const accepted = { status: 'accepted', task: acceptedTask(id, queue, task, now) } as const;
           // Nobody else has a key that was just made.
-          if (task.key === undefined) return accepted;
-          // BullMQ leaves a job of this id as it is, and does not say so: whose it is tells the nonce.
-          const job = (await backend.getJobData(key)) ?? known[index];
-          return !job || readExtra(job.opts)?.nonce === nonce ? accepted : repeated(id, queue, task, job);
+          if (task.key !== undefined) {
+            // BullMQ leaves a job of this id as it is, and does not say so: whose it is tells the nonce.
+            const job = (await backend.getJobData(key)) ?? known[index];
+            if (job && readExtra(job.opts)?.nonce !== nonce) return repeated(id, queue, task, job);
+          }
+          if (draining) return { status: 'refused', error: new QueueError('queue-draining', { taskId: id }) };
+          return { status: 'accepted', task: acceptedTask(id, queue, task, now) };
         }),
       );
     });
