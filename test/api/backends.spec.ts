@@ -23,7 +23,9 @@ test('what one of two backends lacks is refused as docs/backends.md shows', asyn
 /** An API over two backends, one of which can do no more than BullMQ: it has the queues from `m` on. */
 async function startOverBoth() {
   const backend = restrictQueue(new MemoryQueue(), BULLMQ_CAPABILITIES);
-  const queue = routeQueue(new MemoryQueue(), [{ serves: (name) => name >= 'm', backend }]);
+  const queue = routeQueue({ name: 'all', backend: new MemoryQueue() }, [
+    { name: 'some', serves: (name) => name >= 'm', backend },
+  ]);
   return startApi(queue);
 }
 

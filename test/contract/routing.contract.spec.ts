@@ -8,7 +8,9 @@ describeQueue('queues on two backends', async () => {
   const clock = new ManualClock();
   const main = new MemoryQueue({ clock, random: () => 0.5 });
   const other = new MemoryQueue({ clock, random: () => 0.5 });
-  const queue = routeQueue(main, [{ serves: isElsewhere, backend: other }]);
+  const queue = routeQueue({ name: 'main', backend: main }, [
+    { name: 'other', serves: isElsewhere, backend: other },
+  ]);
   await queue.open();
   return { queue, clock, cleanup: () => queue.close() };
 });
@@ -21,7 +23,9 @@ describe('what concerns both', () => {
   beforeEach(() => {
     main = new MemoryQueue();
     other = new MemoryQueue();
-    queue = routeQueue(main, [{ serves: (name) => name.startsWith('other'), backend: other }]);
+    queue = routeQueue({ name: 'main', backend: main }, [
+      { name: 'other', serves: (name) => name.startsWith('other'), backend: other },
+    ]);
   });
 
   /** One of the operations of a backend fails. */
@@ -124,7 +128,13 @@ describe('what concerns both', () => {
   it('is in order where both are', async () => {
     expect(await queue.probe()).toMatchObject({ writeMs: expect.any(Number) });
     fail(other, 'probe');
-    await expect(queue.probe()).rejects.toMatchObject({ code: 'store-unavailable' });
+    await expect(queue.probe()).rejects.toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringMatching(/^other: /),
+      data: { backends: ['other'] },
+    });
+    fail(main, 'probe');
+    await expect(queue.probe()).rejects.toMatchObject({ data: { backends: ['main', 'other'] } });
   });
 
   it('is opened again where one could not be, and only that one', async () => {
@@ -132,7 +142,7 @@ describe('what concerns both', () => {
     main.open = async () => void (opened += 1);
     const open = other.open.bind(other);
     fail(other, 'open');
-    await expect(queue.open()).rejects.toMatchObject({ code: 'store-unavailable' });
+    await expect(queue.open()).rejects.toMatchObject({ data: { backends: ['other'] } });
     other.open = open;
     await queue.open();
     expect(opened).toBe(1);

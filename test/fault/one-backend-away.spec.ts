@@ -15,7 +15,7 @@ test('while the Redis of BullMQ is away the other queues go on, and its own when
   stores.push(own, bull);
   const env = { FAIRLANE_BULLMQ_QUEUES: 'legacy', FAIRLANE_BULLMQ_REDIS_URL: bull.url };
   const api = await startApi(own.url, env);
-  await startWorker(own.url, { ...env, WORKER_QUEUES: 'default,legacy' });
+  const worker = await startWorker(own.url, { ...env, WORKER_QUEUES: 'default,legacy' });
   const submit = (queue: string, task: object = {}) =>
     post<TaskBody>(`${api.url}/v1/tasks`, { type: 'demo.echo', queue, ...task });
 
@@ -30,7 +30,12 @@ test('while the Redis of BullMQ is away the other queues go on, and its own when
   }
   expect(await submit('legacy')).toMatchObject({ status: 503, body: { code: 'store-unavailable' } });
   expect((await request(`${api.url}/v1/queues/default`)).status).toBe(200);
-  expect((await request(`${api.url}/health/ready`)).status).toBe(503);
+  for (const { url } of [api, worker]) {
+    expect(await request(`${url}/health/ready`)).toMatchObject({
+      status: 503,
+      body: { checks: { store: { status: 'unavailable', detail: 'bullmq: store-unavailable' } } },
+    });
+  }
 
   await bull.restart();
   while ((await request(`${api.url}/health/ready`)).status !== 200) await delay(50);

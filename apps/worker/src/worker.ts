@@ -7,6 +7,7 @@ import {
   QueueError,
   QueueWatch,
   Runner,
+  troubleOf,
   type HandlerTable,
   type Queue,
   type QueueName,
@@ -151,7 +152,7 @@ export class Worker {
             await this.parts.queue.probe();
             return { ok: true };
           } catch (error) {
-            return { ok: false, detail: error instanceof QueueError ? error.code : 'failed' };
+            return { ok: false, detail: error instanceof QueueError ? troubleOf(error) : 'failed' };
           }
         },
       },

@@ -88,7 +88,7 @@ export async function createQueue(
     }),
   );
   return {
-    queue: routeQueue(main, made),
+    queue: routeQueue({ name, backend: main }, made),
     backends: {
       main: { name, capabilities: main.capabilities() },
       others: made.map(({ name: other, queues, capabilities }) => ({ name: other, queues, capabilities })),

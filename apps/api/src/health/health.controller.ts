@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { QueueError, type Inspector } from '@app/queue';
+import { type Inspector, QueueError, troubleOf } from '@app/queue';
 import { checkHealth, type HealthCheckResult } from '@app/runtime';
 import type { FastifyReply } from 'fastify';
 import { cached } from '../http/cached.js';
@@ -66,7 +66,7 @@ async function checkReady(inspector: Inspector): Promise<ReadyView> {
       return { ok: true };
     } catch (error) {
       // The code tells a full store from one that is away, and nothing else about it.
-      if (error instanceof QueueError) return { ok: false, detail: error.code };
+      if (error instanceof QueueError) return { ok: false, detail: troubleOf(error) };
       throw error;
     }
   };

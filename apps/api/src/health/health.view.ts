@@ -32,7 +32,11 @@ export class StoreHealthView {
   })
   readMs?: number;
 
-  @ApiPropertyOptional({ description: 'Why it is unavailable.', example: 'no answer within 2000 ms' })
+  @ApiPropertyOptional({
+    description:
+      'Why it is unavailable; where queues are on several backends, after the names of those that are.',
+    example: 'bullmq: store-unavailable',
+  })
   detail?: string;
 }
 

@@ -103,6 +103,8 @@ export interface ErrorData {
   state?: TaskState;
   /** What the backend lacks. */
   capability?: Capability;
+  /** Names of the backends that are in trouble, of the several of one service. */
+  backends?: readonly string[];
   /** When it makes sense to try again. */
   retryAfterMs?: number;
   cause?: unknown;
@@ -119,6 +121,11 @@ export class QueueError extends Error {
     super(data.message ?? ERRORS[code].message, { cause: data.cause });
     this.kind = ERRORS[code].kind;
   }
+}
+
+/** The code, for those who may not see more, and of several backends those that it is about. */
+export function troubleOf({ code, data: { backends } }: QueueError): string {
+  return backends ? `${backends.join(', ')}: ${code}` : code;
 }
 
 /** The refusal of what a backend lacks. */

@@ -33,9 +33,9 @@ async function ownQueues(
   return { items, nextCursor: after };
 }
 
-/** The slowest write and read of all. @throws QueueError where one backend fails */
+/** The slowest write and read of all. @throws QueueError that says which backends failed */
 export async function probeAll(router: Router): Promise<{ writeMs: number; readMs: number }> {
-  const probes = await allOf(router.backends.map((backend) => backend.probe()));
+  const probes = await router.all((backend) => backend.probe());
   return {
     writeMs: Math.max(...probes.map(({ writeMs }) => writeMs)),
     readMs: Math.max(...probes.map(({ readMs }) => readMs)),

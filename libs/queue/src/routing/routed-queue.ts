@@ -3,7 +3,7 @@ import { RoutedConsumer } from './consumer.js';
 import { probeAll, queuesOf } from './inspector.js';
 import { RoutedObserver } from './observer.js';
 import { RoutedProducer } from './producer.js';
-import { allOf, type Route, Router } from './router.js';
+import { allOf, type NamedBackend, type Route, Router } from './router.js';
 
 export type { Route };
 
@@ -11,9 +11,10 @@ export type { Route };
  * One queue made of several backends, of which each has some of the queues: whatever concerns a queue or a task goes to
  * the one that has it. Types, workers and the election for chores are the main one's.
  */
-export function routeQueue(main: Queue, routes: readonly Route[]): Queue {
+export function routeQueue(first: NamedBackend, routes: readonly Route[]): Queue {
+  const main = first.backend;
   if (routes.length === 0) return main;
-  const router = new Router(main, routes);
+  const router = new Router(first, routes);
   const { of, ofTask } = router;
   const producer = new RoutedProducer(router);
   const consumer = new RoutedConsumer(router);
@@ -70,8 +71,10 @@ export function routeQueue(main: Queue, routes: readonly Route[]): Queue {
     prune: async (queue) => of(queue).prune(queue),
     electForChores: main.electForChores.bind(main),
     async open() {
-      const closed = router.backends.filter((backend) => !opened.has(backend));
-      await allOf(closed.map(async (backend) => (await backend.open(), opened.add(backend))));
+      await router.all(async (backend) => {
+        if (!opened.has(backend)) await backend.open();
+        opened.add(backend);
+      });
     },
     async close() {
       await allOf(router.backends.map((backend) => backend.close()));

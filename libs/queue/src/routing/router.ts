@@ -1,24 +1,37 @@
+import { QueueError } from '../core/errors.js';
 import { splitTaskId } from '../core/names.js';
 import type { Queue } from '../core/ports.js';
 import type { QueueName, TaskId } from '../core/task.js';
 
-/** Queues that are on another backend than the rest. */
-export interface Route {
-  serves: (queue: QueueName) => boolean;
+export interface NamedBackend {
+  name: string;
   backend: Queue;
+}
+
+/** Queues that are on another backend than the rest. */
+export interface Route extends NamedBackend {
+  serves: (queue: QueueName) => boolean;
 }
 
 /** Knows which backend a queue is on. */
 export class Router {
   constructor(
     /** Of all queues that no route serves, and of what belongs to no queue: types, workers, who does the chores. */
-    readonly main: Queue,
+    private readonly first: NamedBackend,
     /** The first that serves a queue has it. */
     private readonly routes: readonly Route[],
   ) {}
 
+  get main(): Queue {
+    return this.first.backend;
+  }
+
   get backends(): Queue[] {
-    return [this.main, ...this.routes.map(({ backend }) => backend)];
+    return this.named.map(({ backend }) => backend);
+  }
+
+  private get named(): NamedBackend[] {
+    return [this.first, ...this.routes];
   }
 
   readonly of = (queue: QueueName): Queue =>
@@ -30,6 +43,18 @@ export class Router {
     // What follows is the number of a partition.
     return this.of(queue.split('~', 1)[0]!);
   };
+
+  /** Asks all backends, whatever becomes of some. @throws QueueError that says which ones failed */
+  async all<Answer>(ask: (backend: Queue) => Promise<Answer>): Promise<Answer[]> {
+    const results = await Promise.allSettled(this.backends.map(ask));
+    const failed = results.findIndex(({ status }) => status === 'rejected');
+    if (failed < 0) return results.map((result) => (result as PromiseFulfilledResult<Answer>).value);
+    const { reason } = results[failed] as PromiseRejectedResult;
+    if (!(reason instanceof QueueError)) throw reason;
+    const backends = this.named.flatMap(({ name }, i) => (results[i]!.status === 'rejected' ? [name] : []));
+    const message = `${backends.join(', ')}: ${reason.message}`;
+    throw new QueueError(reason.code, { ...reason.data, message, backends });
+  }
 
   /** Asks each backend about those of the items that are its own; the answers to all, in order. */
   async each<Item, Answer>(
