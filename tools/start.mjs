@@ -1,4 +1,5 @@
-// npm start: Redis (unless REDIS_* says where one is), the API and one worker, in the foreground.
+// npm start: Redis (unless REDIS_* says where one is), the API and one worker, in the foreground. With FAIRLANE_BACKEND=memory
+// the API alone: no other process sees its memory.
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,7 +42,9 @@ await runTool(async () => {
 process.exit();
 
 async function startAll() {
-  const ownRedis = redisVariables.some(setting) ? undefined : await claimData();
+  const inMemory = setting('FAIRLANE_BACKEND') === 'memory';
+  const needsRedis = !inMemory || setting('FAIRLANE_BULLMQ_QUEUES') !== undefined;
+  const ownRedis = needsRedis && !redisVariables.some(setting) ? await claimData() : undefined;
   const host = setting('HOST') ?? '127.0.0.1';
   const port = setting('PORT') ?? '3000';
   if (/^\d{1,5}$/.test(port) && !(await isPortFree(Number(port), host))) {
@@ -51,12 +54,17 @@ async function startAll() {
   }
   const redis = ownRedis ? await ownRedis.start() : { env: {}, where: 'in the Redis of your environment' };
   if (stopRequest.aborted) return;
-  const workerPort = setting('WORKER_PORT') ?? String(await freePort(3001));
   const env = { ...process.env, ...redis.env };
 
   const api = startService('api', 'dist/apps/api/src/main.js', { ...env, PORT: port, HOST: host });
-  const worker = startService('worker', 'dist/apps/worker/src/main.js', { ...env, WORKER_PORT: workerPort });
   const apiUrl = `http://${reachable(host)}:${port}`;
+  if (inMemory) {
+    await waitUntilReady(api, apiUrl);
+    if (!stopRequest.aborted) announce(apiUrl, undefined, 'in the memory of the API: gone when it ends');
+    return;
+  }
+  const workerPort = setting('WORKER_PORT') ?? String(await freePort(3001));
+  const worker = startService('worker', 'dist/apps/worker/src/main.js', { ...env, WORKER_PORT: workerPort });
   const workerUrl = `http://${reachable(setting('WORKER_HOST') ?? '127.0.0.1')}:${workerPort}`;
   await Promise.all([waitUntilReady(api, apiUrl), waitUntilReady(worker, workerUrl)]);
   if (!stopRequest.aborted) announce(apiUrl, workerUrl, redis.where);
@@ -160,8 +168,12 @@ function watchSignals() {
   return controller.signal;
 }
 
+/** Without a worker of ours, says how to be one. */
 function announce(apiUrl, workerUrl, data) {
   const auth = setting('FAIRLANE_API_KEYS') ? ` -H "authorization: Bearer $KEY"` : '';
+  const post = (path, body, header = '') =>
+    `  curl -s -X POST ${apiUrl}${path}${auth} -H 'content-type: application/json'${header} -d '${body}'`;
+  const task = '{"type":"demo.echo","payload":{"hello":"world"}}';
   console.log(
     [
       '',
@@ -169,13 +181,14 @@ function announce(apiUrl, workerUrl, data) {
       '',
       `  API           ${apiUrl}`,
       `  Documentation ${apiUrl}/docs`,
-      `  Worker health ${workerUrl}/health/ready`,
+      `  Worker health ${workerUrl ? `${workerUrl}/health/ready` : 'none: tasks are asked for over HTTP'}`,
       `  Data          ${data}`,
       '',
       'Try it' + (auth ? ' (with one of your API keys in $KEY):' : ':'),
       '',
-      `  curl -s -X POST ${apiUrl}/v1/tasks${auth} -H 'content-type: application/json' -H 'prefer: wait=10' ` +
-        `-d '{"type":"demo.echo","payload":{"hello":"world"}}'`,
+      ...(workerUrl
+        ? [post('/v1/tasks', task, ` -H 'prefer: wait=10'`)]
+        : [post('/v1/tasks', task), post('/v1/queues/default/lease', '{"workerId":"me"}')]),
       '',
       'Ctrl-C stops everything.',
       '',
