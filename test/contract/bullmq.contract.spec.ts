@@ -38,7 +38,6 @@ describeQueue(
       queue: await another(),
       clock,
       another,
-      forgetsByClock: false,
       lapseNoticedMs: 10_000,
       keepFewEvents: (name) => keepFewEvents(name, prefix),
       async cleanup() {
