@@ -137,7 +137,9 @@ def run(attempt):
     except Exception as error:
         end = failure(attempt.reason or type(error).__name__, error)
     timer.cancel()
-    if attempt.reason != "lease-lost":
+    if attempt.reason == "lease-lost":
+        print(task["id"], attempt.reason, flush=True)
+    else:
         try:
             settle(attempt, end)
         except (Refused, TypeError, ValueError) as error:

@@ -25,7 +25,7 @@ const myself = {
   host: hostname(),
   pid: process.pid,
   version: '1.0.0',
-  labels: { language: 'socket' },
+  labels: { language: 'typescript' },
 };
 
 /** The API says no, and would say it again. */
@@ -75,6 +75,7 @@ async function run(attempt: Attempt): Promise<void> {
     await settle(attempt, end).catch(({ message }: Error) =>
       settle(attempt, failure(new Permanent(message))),
     );
+  else console.log(attempt.task.id, 'lease-lost');
   held.delete(attempt);
   void giveCredit();
 }
@@ -108,10 +109,25 @@ let session: string | undefined;
 /** Number of the latest assignment that arrived. */
 let received = 0;
 
-/** How many tasks could begin now, in knowledge of all that has arrived. If it gets lost, the next connection begins with it. */
-async function giveCredit(): Promise<void> {
+/**
+ * How many tasks could begin now, in knowledge of all that has arrived. Whether that was answered: if it gets lost, the
+ * next connection begins with it.
+ */
+async function giveCredit(): Promise<boolean> {
   const free = stopping.signal.aborted ? 0 : slots - held.size;
-  await ask('credit', { received, free }).catch((error) => console.log('credit:', String(error)));
+  try {
+    await ask('credit', { received, free });
+    return true;
+  } catch (error) {
+    console.log('credit:', String(error));
+    return false;
+  }
+}
+
+/** Until nothing is held. After the answer to credit for none nothing more is assigned, and what did not arrive has gone back. */
+async function drain(): Promise<void> {
+  while (!(await giveCredit())) await delay(pauseMs.min);
+  await Promise.all(held.values());
 }
 
 interface Message {
@@ -207,9 +223,7 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stoppi
 setInterval(beat, beatMs).unref();
 const connected = stayConnected();
 await Promise.race([connected, once(stopping.signal, 'abort')]);
-// After the answer to credit for none nothing more is assigned.
-const drained = giveCredit().then(() => Promise.all(held.values()));
-await Promise.race([drained, delay(graceMs)]);
+await Promise.race([drain(), delay(graceMs)]);
 const settlements = [...held.keys()].map((attempt) => attempt.message({ action: 'release' }));
 // One try: there is no time for more, and a lease that is not released runs out.
 if (settlements.length > 0) await ask('settle', { settlements }).catch((error) => console.log(String(error)));

@@ -77,6 +77,7 @@ async function run(attempt: Attempt): Promise<void> {
     await settle(attempt, end).catch(({ message }: Error) =>
       settle(attempt, failure(new Permanent(message))),
     );
+  else console.log(attempt.task.id, 'lease-lost');
   held.delete(attempt);
 }
 

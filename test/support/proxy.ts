@@ -7,6 +7,8 @@ export interface Proxy {
   readonly requests: readonly string[];
   /** Cuts the client off instead of answering its next request whose head matches. Resolves once the server has answered. */
   loseAnswer(request: RegExp): Promise<void>;
+  /** The same, but the client gets all of the answer except its last 20 bytes. */
+  breakAnswer(request: RegExp): Promise<void>;
   /** The same, but the client goes on waiting. */
   holdAnswer(request: RegExp): Promise<void>;
   /** Cuts the client off whenever the head of its request matches, before the server hears of it. Until what this returns is called. */
@@ -20,7 +22,7 @@ export interface Proxy {
 
 interface Loss {
   request: RegExp;
-  cut: boolean;
+  how: 'cut' | 'break' | 'hold';
   done(): void;
 }
 
@@ -45,10 +47,11 @@ export async function startProxy(port: number): Promise<Proxy> {
       if (muted.has(client)) return;
       if (!loss) return void client.write(bytes);
       // The server goes on believing that its answer arrived.
-      if (loss.cut) client.destroy();
+      if (loss.how === 'cut') client.destroy();
+      if (loss.how === 'break') client.end(bytes.subarray(0, -20));
       loss.done();
     });
-    client.on('close', () => loss?.cut || upstream.destroy());
+    client.on('close', () => (loss && loss.how !== 'hold') || upstream.destroy());
     upstream.on('close', () => client.destroy());
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -59,13 +62,14 @@ export async function startProxy(port: number): Promise<Proxy> {
     for (const socket of sockets) socket.destroy();
   };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const lose = (request: RegExp, cut: boolean) =>
-    new Promise<void>((done) => losses.add({ request, cut, done }));
+  const lose = (request: RegExp, how: Loss['how']) =>
+    new Promise<void>((done) => losses.add({ request, how, done }));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
-    loseAnswer: (request) => lose(request, true),
-    holdAnswer: (request) => lose(request, false),
+    loseAnswer: (request) => lose(request, 'cut'),
+    breakAnswer: (request) => lose(request, 'break'),
+    holdAnswer: (request) => lose(request, 'hold'),
     refuse(request) {
       refused.add(request);
       return () => void refused.delete(request);

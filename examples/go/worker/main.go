@@ -230,7 +230,9 @@ func (h *holding) run(ctx context.Context, a *attempt) {
 	if err != nil {
 		end = failure(err, a.stoppedBy())
 	}
-	if a.stoppedBy() != "lease-lost" {
+	if a.stoppedBy() == "lease-lost" {
+		log.Println(a.ID, "lease-lost")
+	} else {
 		// A result that is no JSON, or too long, must not leave the task running.
 		if err := settle(a, end); err != nil {
 			_ = settle(a, failure(permanent{"bad-result", err.Error()}, ""))
