@@ -17,6 +17,7 @@ nap() { read -rt "$1" -u "$never"; }
 # What runs beside the worker must not outlive it.
 pause() { nap "$1"; kill -0 $$ 2>/dev/null; }
 
+# What follows is for jobs that bash was told to forget (`disown`), as it would otherwise print how each of them ended.
 # Not with `wait`, which may begin when a signal has just come, and then hears of it when the job has ended.
 await() { while kill -0 "$1" 2>/dev/null; do nap 0.05; done; }
 
@@ -65,6 +66,7 @@ try() { # method, path, body, seconds, `cut` if `stop` may end it
   # An answer that broke off has a status, too.
   { curl -sS -X "$1" -m "$4" -H "@$dir/headers" --data-binary @- -o "$out" -D "$out.head" -w '%{http_code}' "$URL$2" &&
     echo ' whole'; } <<<"$3" >"$out.status" &
+  disown
   if [[ ${5:-} == cut ]]; then
     polling=$!
     # A signal that came before this line did not know of it.
@@ -125,6 +127,7 @@ beat() { # task's path, token, job, its time in seconds
 # Tells how it ended. Until that is answered the lease is kept, and with it what was done.
 settle() { # action, body; of what is executed
   while pause "$BEAT_SECONDS"; do try POST "$path/heartbeat" "{\"leaseToken\":\"$token\"}" 10; done &
+  disown
   local keeping=$!
   call POST "$path/$1" "$2" 10
   kill_job "$keeping"
@@ -137,8 +140,10 @@ execute() { # task
   rm -f "$dir/reason"
   echo 143 >"$dir/code"
   { (jq .payload <<<"$1" | handle "$1") >"$dir/result" 2>"$dir/error"; echo $? >"$dir/code"; } &
+  disown
   job=$!
   beat "$path" "$token" "$job" "$(jq '(.timeoutMs // 86400000) / 1000 | ceil' <<<"$1")" &
+  disown
   beating=$!
   while kill -0 "$job" 2>/dev/null; do
     if $stopping && ((SECONDS >= deadline)); then reason=stopping; end_job "$job"; else nap 0.05; fi
@@ -175,6 +180,7 @@ lease() { # how many, seconds, `cut` if `stop` may end it
 }
 
 appear &
+disown
 appearing=$! status=204
 until $stopping; do
   if [[ -e $dir/quiet ]]; then nap 1; continue; fi
