@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { HandlerTable, Runner } from '@app/queue';
 import { QueueEvents } from 'bullmq';
 import { Redis } from 'ioredis';
 import { follow } from '../support/events.js';
@@ -147,6 +149,110 @@ describe('an operator', () => {
     expect(body).toMatchObject({ code: 'capability-not-supported', capability: 'tenants' });
     await http.post('/v1/tasks').set('idempotency-key', '"k"').send({ type: 'a', queue: 'q' }).expect(501);
     await http.post('/v1/tasks').send({ type: 'a', queue: 'q', id: '17' }).expect(501);
+  });
+});
+
+describe('cancelling a task that runs', () => {
+  test('is told its worker by a heartbeat over any process, and those who follow it when it has stopped', async () => {
+    const { stock, url, submit, lease, say, taskOf } = await start();
+    const other = await startBullmqApi();
+    const { id } = await submit({ id: 'k' });
+    const [leased] = await lease();
+    const { leaseToken } = leased!;
+    const stream = await follow(`${url}/v1/tasks/${id}/events`);
+    await other.http.post(`/v1/tasks/${id}/cancel`).expect(200);
+    expect(await taskOf(id)).toMatchObject({ state: 'running', cancelRequested: true });
+    const { body } = await other.http.get('/v1/tasks?queue=q&state=running').expect(200);
+    expect(body.items).toMatchObject([{ id, cancelRequested: true }]);
+    expect((await say(id, 'heartbeat', { leaseToken }).expect(200)).body).toMatchObject({
+      cancelRequested: true,
+    });
+    const { body: settled } = await say(id, 'release', { leaseToken }).expect(200);
+    expect(settled).toMatchObject({ state: 'cancelled' });
+    expect(await taskOf(id)).toMatchObject({ state: 'cancelled', cancelRequested: false, attempt: 0 });
+    expect(await stock.getJob('k')).toBeUndefined();
+    const states = (await stream.rest()).flatMap(({ event, data }) => (event === 'state' ? [data] : []));
+    expect(states.at(-1)).toMatchObject({ state: 'cancelled' });
+  });
+
+  test('stops a handler of ours', async () => {
+    const { queue, submit, say, ended } = await start();
+    const { id } = await submit();
+    const handlers = new HandlerTable([
+      {
+        type: 'mail.send',
+        queue: 'q',
+        run: async ({ signal }) => {
+          await say(id, 'cancel');
+          await once(signal, 'abort');
+          throw signal.reason;
+        },
+      },
+    ]);
+    const runner = new Runner({ queue, handlers, queues: ['q'], workerId: 'ours', leaseMs: 1_000 });
+    runner.start();
+    expect(await ended(id)).toMatchObject({ state: 'cancelled' });
+    await runner.drain(1_000);
+  });
+
+  test('loses against a result, and is forgotten', async () => {
+    const { submit, lease, say, taskOf } = await start();
+    const { id } = await submit({ id: 'k' });
+    const [leased] = await lease();
+    await say(id, 'cancel').expect(200);
+    await say(id, 'complete', { leaseToken: leased!.leaseToken, result: 1 }).expect(200);
+    expect(await taskOf(id)).toMatchObject({ state: 'completed', result: 1 });
+    // Another task of the id is another task.
+    const { http } = await startBullmqApi();
+    await http.delete(`/v1/tasks/${id}`).expect(204);
+    await submit({ id: 'k' });
+    const [again] = await lease();
+    await say(id, 'release', { leaseToken: again!.leaseToken }).expect(200);
+    expect(await lease()).toMatchObject([{ id }]);
+  });
+
+  test('ends it where its worker is gone: nobody of ours begins it again', async () => {
+    const { queue, submit, lease, say, taskOf } = await start();
+    const redis = new Redis(connection);
+    closeLater({ close: () => redis.quit() });
+    // BullMQ takes a job away at the second look that finds it without a lock.
+    const look = async (who: () => Promise<unknown>) => {
+      await redis.del(`${place().prefix}:q:stalled-check`);
+      await who();
+    };
+    const theirs = () => stockWorker(null).getBackend().moveStalledJobsToWait();
+    for (const who of [() => queue.reap('q'), theirs]) {
+      const { id } = await submit();
+      const [leased] = await lease();
+      expect(leased).toMatchObject({ id });
+      await say(id, 'cancel').expect(200);
+      await redis.del(`${place().prefix}:q:${id.slice(2)}:lock`);
+      await look(theirs);
+      await look(who);
+      expect(await taskOf(id)).toMatchObject({ state: who === theirs ? 'pending' : 'cancelled' });
+      expect(await lease()).toEqual([]);
+      expect(await taskOf(id)).toMatchObject({ state: 'cancelled' });
+    }
+  });
+
+  test('is refused where a stock worker runs it, which nobody can tell', async () => {
+    const { stock, say, taskOf } = await start();
+    const { id } = await stock.add('a', {});
+    const job = (await stockWorker(null).getNextJob('t'))!;
+    const { body } = await say(`q~${id}`, 'cancel').expect(501);
+    expect(body).toMatchObject({ code: 'capability-not-supported', capability: 'cancel-running' });
+    expect(await taskOf(`q~${id}`)).toMatchObject({ state: 'running', cancelRequested: false });
+    await job.moveToCompleted(1, 't', false);
+    expect(await taskOf(`q~${id}`)).toMatchObject({ state: 'completed' });
+  });
+
+  test('of a schedule’s next job is refused: the schedule would make it again', async () => {
+    const { stock, say } = await start();
+    await stock.upsertJobScheduler('daily', { every: 86_400_000 }, { name: 'a' });
+    const [job] = await stock.getJobs(['delayed', 'waiting', 'prioritized']);
+    const { body } = await say(`q~%%${encodeURIComponent(job!.id!)}`, 'cancel').expect(409);
+    expect(body).toMatchObject({ code: 'wrong-state' });
+    expect(await stock.getJob(job!.id!)).toBeDefined();
   });
 });
 

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { createBullmqQueue } from '@app/queue';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createBullmqQueue, type RedisAddress } from '@app/queue';
 import { type Processor, Queue as StockQueue, Worker as StockWorker, type WorkerOptions } from 'bullmq';
 import { Redis } from 'ioredis';
+import { root } from '../../tools/lib/root.mjs';
 import { removeKeys, sharedRedisPort } from '../support/redis.js';
 import { closeApis, startApi } from './support.js';
 
@@ -33,8 +36,8 @@ export function useBullmq(): void {
 }
 
 /** Another API process, as far as anybody can tell. */
-export async function startBullmqApi() {
-  const queue = createBullmqQueue({ address: { port: sharedRedisPort() }, prefix });
+export async function startBullmqApi(address: RedisAddress = { port: sharedRedisPort() }) {
+  const queue = createBullmqQueue({ address, prefix });
   await queue.open();
   return startApi(closeLater(queue));
 }
@@ -70,3 +73,18 @@ export function stockWorker(processor: Processor | null, options: Partial<Worker
   worker.on('error', () => undefined);
   return worker;
 }
+
+/** The lines of a table of the guide, whose columns have these titles. */
+export function table(...titles: string[]): string[][] {
+  const text = readFileSync(join(root, 'docs/bullmq.md'), 'utf8');
+  const tables = text.split('\n\n').map((part) => part.split('\n').map(cells));
+  const found = tables.find(([head]) => head?.join() === titles.join());
+  if (!found) throw new Error(`The guide has no table of ${titles.join(', ')}.`);
+  return found.slice(2);
+}
+
+const cells = (line: string) =>
+  line
+    .split('|')
+    .slice(1, -1)
+    .map((cell) => cell.trim().replaceAll('`', ''));

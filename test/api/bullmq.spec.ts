@@ -1,26 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { HandlerTable, Runner } from '@app/queue';
 import { FlowProducer, type Job, type Queue as StockQueue, QueueEvents, UnrecoverableError } from 'bullmq';
-import { root } from '../../tools/lib/root.mjs';
-import { closeLater, place, start, stockWorker, useBullmq } from './bullmq-support.js';
+import { closeLater, place, start, stockWorker, table, useBullmq } from './bullmq-support.js';
 
 useBullmq();
-
-/** The lines of a table of the guide, whose columns have these titles. */
-function table(...titles: string[]): string[][] {
-  const text = readFileSync(join(root, 'docs/bullmq.md'), 'utf8');
-  const tables = text.split('\n\n').map((part) => part.split('\n').map(cells));
-  const found = tables.find(([head]) => head?.join() === titles.join());
-  if (!found) throw new Error(`The guide has no table of ${titles.join(', ')}.`);
-  return found.slice(2);
-}
-
-const cells = (line: string) =>
-  line
-    .split('|')
-    .slice(1, -1)
-    .map((cell) => cell.trim().replaceAll('`', ''));
 
 describe('a task that was posted', () => {
   test('is executed by a stock worker, whose result the API returns', async () => {

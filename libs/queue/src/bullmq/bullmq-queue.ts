@@ -41,6 +41,7 @@ export const BULLMQ_CAPABILITIES: ReadonlySet<Capability> = new Set<Capability>(
   'type-routes',
   'queue-list',
   'events',
+  'cancel-running',
   'error-history',
 ]);
 
@@ -58,7 +59,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): Queue {
   const observer = new BullmqObserver(store, cancelled, directory, streams);
   const roles: Role[] = [
     new BullmqProducer(store, cancelled, directory),
-    new BullmqConsumer(store, directory, bells, random),
+    new BullmqConsumer(store, cancelled, directory, bells, random),
     new BullmqInspector(store, cancelled, directory, ends),
     observer,
     new BullmqOperator(store, cancelled, directory),

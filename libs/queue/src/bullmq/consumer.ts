@@ -14,6 +14,7 @@ import type {
 import type { QueueName } from '../core/task.js';
 import { tooDeep } from './bullmq-errors.js';
 import { groupByQueue } from './by-queue.js';
+import type { Cancelled } from './cancelled.js';
 import type { Directory } from './directory.js';
 import { promoteDue } from './due.js';
 import { addressOf } from './job-ids.js';
@@ -29,6 +30,7 @@ export class BullmqConsumer implements Consumer {
 
   constructor(
     private readonly store: Store,
+    private readonly cancelled: Cancelled,
     private readonly directory: Directory,
     private readonly bells: WorkBells,
     private readonly random: () => number,
@@ -46,7 +48,7 @@ export class BullmqConsumer implements Consumer {
           await promoteDue(backend);
           return { tasks: [], ...(await whatIsLeft(backend)) };
         }
-        const taken = await takeJobs(this.store, backend, request);
+        const taken = await takeJobs(this.store, this.cancelled, backend, request);
         // The reaper has to know of the queue, whoever filled it.
         if (taken.tasks.length > 0) await this.directory.addQueue(queue);
         return taken;
@@ -73,7 +75,8 @@ export class BullmqConsumer implements Consumer {
         this.store.run(queue, (backend) =>
           Promise.all(
             group.map(async ({ jobId, settlement, index }) => {
-              outcomes[index] = await settleJob(backend, jobId, settlement, this.random);
+              const held = { queue, jobId, settlement };
+              outcomes[index] = await settleJob(backend, this.cancelled, held, this.random);
             }),
           ),
         ),
@@ -96,7 +99,8 @@ export class BullmqConsumer implements Consumer {
         this.store.run(queue, async (backend) => {
           await Promise.all(
             group.map(async ({ jobId, extension, index }) => {
-              outcomes[index] = await extendJob(backend, jobId, extension, leaseMs);
+              const held = { queue, jobId, extension };
+              outcomes[index] = await extendJob(backend, this.cancelled, held, leaseMs);
             }),
           );
         }),
@@ -125,10 +129,12 @@ export class BullmqConsumer implements Consumer {
 
 async function extendJob(
   backend: IQueueBackend,
-  jobId: string,
-  { id, leaseToken, progress, logs }: Extension,
+  cancelled: Cancelled,
+  held: { queue: QueueName; jobId: string; extension: Extension },
   leaseMs: number,
 ): Promise<ExtendOutcome> {
+  const { queue, jobId, extension } = held;
+  const { id, leaseToken, progress, logs } = extension;
   const token = readToken(leaseToken, jobId);
   const job = await backend.getJobData(jobId);
   const refuse = (code: 'task-not-found' | 'lease-lost'): ExtendOutcome => ({
@@ -138,7 +144,10 @@ async function extendJob(
   if (!job) return refuse('task-not-found');
   if (!token || job.attemptsStarted !== token.started) return refuse('lease-lost');
   const leaseExpiresAt = Date.now() + leaseMs;
-  const failed = await backend.extendLocks([jobId], [token.lock], leaseMs);
+  const [failed, cancelRequested] = await Promise.all([
+    backend.extendLocks([jobId], [token.lock], leaseMs),
+    cancelled.isAsked(queue, jobId, job),
+  ]);
   if (failed.length > 0) return refuse('lease-lost');
   // Whoever holds the lease has just been told so: nobody else can write these.
   if (progress !== undefined) {
@@ -150,5 +159,5 @@ async function extendJob(
     }
   }
   if (logs?.length) await addLines(backend, jobId, job, logs);
-  return { status: 'extended', leaseExpiresAt, cancelRequested: false };
+  return { status: 'extended', leaseExpiresAt, cancelRequested };
 }

@@ -24,6 +24,8 @@ export interface Entry {
   name?: string;
   /** With `progress`, as JSON. */
   data?: string;
+  /** With `failed`. */
+  failedReason?: string;
   /** With `delayed`: when it is due, in ms since the epoch. */
   delay?: string;
 }

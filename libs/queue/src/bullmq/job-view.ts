@@ -1,4 +1,4 @@
-import type { JobJson } from 'bullmq';
+import type { JobJson, MinimalJob } from 'bullmq';
 import { DEFAULT_TENANT } from '../core/names.js';
 import type { NewTask } from '../core/ports.js';
 import { withDefaults } from '../core/new-task.js';
@@ -96,4 +96,9 @@ function failureReasonOf(job: JobJson): FailureReason {
   return job.attemptsMade >= (readExtra(job.opts)?.retry ?? policyOf(job.opts)).maxAttempts
     ? 'attempts-exhausted'
     : 'not-retryable';
+}
+
+/** As much of a job as moving it takes. */
+export function minimal(jobId: string, { opts }: JobJson): MinimalJob {
+  return { id: jobId, opts } as MinimalJob;
 }

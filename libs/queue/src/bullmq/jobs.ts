@@ -18,11 +18,11 @@ export interface Found {
 /** A task in constant time, however many wait; where its queue has none any more, as it was cancelled. */
 export async function findTask(store: Store, cancelled: Cancelled, id: TaskId): Promise<Task | undefined> {
   const { queue, jobId } = addressOf(id);
-  return (await findJob(store, id))?.task ?? cancelled.task(id, queue, jobId);
+  return (await findJob(store, cancelled, id))?.task ?? cancelled.task(id, queue, jobId);
 }
 
 /** A job in its own queue. */
-export async function findJob(store: Store, id: TaskId): Promise<Found | undefined> {
+export async function findJob(store: Store, cancelled: Cancelled, id: TaskId): Promise<Found | undefined> {
   const { queue, jobId } = addressOf(id);
   return store.run(queue, async (backend) => {
     let job = await backend.getJobData(jobId);
@@ -30,7 +30,9 @@ export async function findJob(store: Store, id: TaskId): Promise<Found | undefin
       const state = await stateOf(backend, jobId, job);
       // Found in no set: it was on its way from one to another, or it waits.
       if (state !== undefined || looks === LOOKS_MAX) {
-        return { job, task: taskOf(id, queue, job, state ?? 'pending') };
+        const task = taskOf(id, queue, job, state ?? 'pending');
+        if (state === 'running') task.cancelRequested = await cancelled.isAsked(queue, jobId, job);
+        return { job, task };
       }
       const again = await backend.getJobData(jobId);
       if (again && isUnmoved(job, again)) return { job, task: taskOf(id, queue, job, 'pending') };

@@ -37,9 +37,16 @@ export function processedBy(workerId: string, lock: string): string {
   return `${workerId}~${digest(lock, 16)}`;
 }
 
+const FINGERPRINT = /~[\w-]{16}$/;
+
 /** The worker that has a job, or had it last. */
 export function workerOf({ processedBy: name }: JobJson): string | undefined {
-  return name?.replace(/~[\w-]{16}$/, '');
+  return name?.replace(FINGERPRINT, '');
+}
+
+/** Whether it was leased here, and not taken by a worker of BullMQ's. */
+export function isOurs({ processedBy: name }: JobJson): boolean {
+  return name !== undefined && FINGERPRINT.test(name);
 }
 
 /** Whether nobody has started the job since it was leased with this token. */

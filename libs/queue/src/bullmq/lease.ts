@@ -3,10 +3,11 @@ import { LIMITS } from '../core/limits.js';
 import type { Lease, LeasedTask, LeaseRequest } from '../core/ports.js';
 import type { QueueName } from '../core/task.js';
 import { jobErrorOf } from './bullmq-errors.js';
+import type { Cancelled } from './cancelled.js';
 import { firstDueAt } from './due.js';
 import { errorsOf, failuresOf } from './job-errors.js';
 import { taskIdOf } from './job-ids.js';
-import { attemptOf, specOf } from './job-view.js';
+import { attemptOf, minimal, specOf } from './job-view.js';
 import { lockOf, processedBy, writeToken } from './lease-token.js';
 import type { Store } from './store.js';
 
@@ -21,6 +22,7 @@ type Taken = [job: JobJson | null, jobId: string, limitedMs?: number, nextDueAt?
 /** Takes jobs one by one, which is what BullMQ has, but several calls at a time. */
 export async function takeJobs(
   store: Store,
+  cancelled: Cancelled,
   backend: IQueueBackend,
   { queue, workerId, requestId, max, leaseMs }: LeaseRequest,
 ): Promise<Left & { tasks: LeasedTask[] }> {
@@ -43,7 +45,7 @@ export async function takeJobs(
         nextDueAt = limitedMs > 0 ? Date.now() + limitedMs : dueAt;
         continue;
       }
-      const task = await leasedTask(store, backend, queue, jobId!, job, lock, leaseMs);
+      const task = await leasedTask(store, cancelled, backend, queue, jobId!, job, lock, leaseMs);
       if (!task) continue;
       taken.push(task);
       jobIds.push(jobId!);
@@ -79,6 +81,7 @@ export async function whatIsLeft(backend: IQueueBackend, nextDueAt = 0): Promise
 /** The job as a task with a lease, or `undefined` where it is none for our workers. */
 async function leasedTask(
   store: Store,
+  cancelled: Cancelled,
   backend: IQueueBackend,
   queue: QueueName,
   jobId: string,
@@ -90,6 +93,11 @@ async function leasedTask(
   if (job.deferredFailure !== undefined) {
     // It has lost its lock too often, or a child of it has failed: whoever takes it ends it.
     await endDeferred(backend, jobId, job, lock);
+    return undefined;
+  }
+  // Whoever had it before was asked to stop, and is gone.
+  if (job.attemptsStarted > 1 && (await cancelled.isAsked(queue, jobId, job))) {
+    await cancelled.end(backend, { queue, jobId, job, lock });
     return undefined;
   }
   const id = taskIdOf(queue, jobId);
@@ -139,9 +147,4 @@ async function scheduleNext(store: Store, queue: QueueName, jobId: string, job: 
     if (jobErrorOf(error) === undefined && !(error instanceof SyntaxError))
       store.warn(`The schedule ${job.repeatJobKey} of queue ${queue} could not go on`, error);
   }
-}
-
-/** As much of a job as moving it takes. */
-export function minimal(jobId: string, { opts }: JobJson): Parameters<IQueueBackend['moveToFailed']>[0] {
-  return { id: jobId, opts } as Parameters<IQueueBackend['moveToFailed']>[0];
 }

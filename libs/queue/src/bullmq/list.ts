@@ -43,7 +43,7 @@ export async function listJobs(
     const { ids, tasks } =
       state === 'cancelled'
         ? await cancelled.slice(queue, offset, offset + size - 1, oldest)
-        : await sliceOf(backend, query, sources[source]!, offset, offset + size - 1);
+        : await sliceOf(backend, cancelled, query, sources[source]!, offset, offset + size - 1);
     for (const task of tasks) {
       if (type !== undefined && task.type !== type) continue;
       if (tag !== undefined && !task.tags.includes(tag)) continue;
@@ -58,6 +58,7 @@ export async function listJobs(
 
 async function sliceOf(
   backend: IQueueBackend,
+  cancelled: Cancelled,
   { queue, state, order }: ListQuery & { state: TaskState },
   source: JobType,
   from: number,
@@ -69,7 +70,13 @@ async function sliceOf(
   const isList = source === 'wait' || source === 'active';
   const ordered = isList && oldest ? [...ids].reverse() : ids;
   const jobs = await readJobs(backend, ordered);
-  const tasks = jobs.map(([jobId, job]) => job && viewOf(queue, jobId, job, state));
+  const tasks = await Promise.all(
+    jobs.map(async ([jobId, job]) => {
+      const task = job && viewOf(queue, jobId, job, state);
+      if (task && state === 'running') task.cancelRequested = await cancelled.isAsked(queue, jobId, job);
+      return task;
+    }),
+  );
   return { ids, tasks: tasks.filter((task) => task !== undefined) };
 }
 

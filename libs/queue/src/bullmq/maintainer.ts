@@ -19,7 +19,19 @@ export class BullmqMaintainer implements Maintainer {
   /** Of all who ask, workers of BullMQ's included, one looks every few seconds. */
   async reap(queue: QueueName): Promise<ChoreResult> {
     checkQueueName(queue, '/queue');
-    const stalled = await this.store.run(queue, (backend) => backend.moveStalledJobsToWait());
+    const stalled = await this.store.run(queue, async (backend) => {
+      const ids = await backend.moveStalledJobsToWait();
+      await Promise.all(
+        ids.map(async (jobId) => {
+          const job = await backend.getJobData(jobId);
+          // Whoever had it was asked to stop, and has.
+          if (job && (await this.cancelled.isAsked(queue, jobId, job))) {
+            if (await this.cancelled.cancel(queue, jobId, job)) await this.cancelled.unask(queue, jobId);
+          }
+        }),
+      );
+      return ids;
+    });
     return { count: stalled.length, more: false };
   }
 

@@ -1,4 +1,4 @@
-import type { JobJson, JobType } from 'bullmq';
+import type { JobType } from 'bullmq';
 import { checkQueueSettings } from '../core/check-settings.js';
 import { checkChange, checkPurge } from '../core/checks.js';
 import { type ErrorCode, notSupported, QueueError } from '../core/errors.js';
@@ -14,12 +14,15 @@ import { setDraining } from './draining.js';
 import { addressOf } from './job-ids.js';
 import { bullPriority } from './job-options.js';
 import { type Found, findJob } from './jobs.js';
-import { minimal } from './lease.js';
+import { minimal } from './job-view.js';
+import { isOurs } from './lease-token.js';
 import type { Store } from './store.js';
 
 /** What the task is then, or the code of a refusal. */
 type Deed = (task: Task, found: Found | undefined) => Promise<Task | ErrorCode>;
 
+/** A job that moves on while it is cancelled is looked at again, so often at most. */
+const LOOKS_MAX = 4;
 const WAITING: ReadonlySet<TaskState> = new Set(['pending', 'scheduled', 'retrying']);
 
 export class BullmqOperator implements Operator {
@@ -30,14 +33,26 @@ export class BullmqOperator implements Operator {
   ) {}
 
   cancel(ids: readonly TaskId[]): Promise<OperateOutcome[]> {
-    return this.each(ids, async (task, found) => {
-      if (task.state === 'cancelled') return task;
-      if (task.state === 'running') throw notSupported('cancel-running');
-      if (!found || !WAITING.has(task.state)) return 'wrong-state';
-      const { queue, jobId } = addressOf(task.id);
-      // It may have been started meanwhile.
-      if (!(await this.cancelJob(queue, jobId, found.job))) throw notSupported('cancel-running');
-      return (await this.cancelled.task(task.id, queue, jobId)) ?? 'task-not-found';
+    return this.each(ids, async (first, firstFound) => {
+      const { queue, jobId } = addressOf(first.id);
+      let [task, found]: [Task, Found | undefined] = [first, firstFound];
+      // It may move on while it is being cancelled.
+      for (let looks = 1; looks <= LOOKS_MAX; looks += 1) {
+        if (task.state === 'cancelled') return task;
+        if (!found || (task.state !== 'running' && !WAITING.has(task.state))) return 'wrong-state';
+        if (task.state === 'running') {
+          if (task.cancelRequested) return task;
+          if (!isOurs(found.job)) throw notToBeAsked(task.id);
+          await this.cancelled.ask(queue, jobId, found.job);
+        } else if (await this.cancelled.cancel(queue, jobId, found.job)) {
+          return (await this.cancelled.task(task.id, queue, jobId)) ?? 'task-not-found';
+        }
+        const again = await findJob(this.store, this.cancelled, task.id);
+        const now = again?.task ?? (await this.cancelled.task(task.id, queue, jobId));
+        if (!now) return 'task-not-found';
+        [task, found] = [now, again];
+      }
+      return task.cancelRequested ? task : 'wrong-state';
     });
   }
 
@@ -48,11 +63,12 @@ export class BullmqOperator implements Operator {
         await this.restore(queue, jobId);
       } else {
         if (!found || task.state !== 'failed') return 'wrong-state';
+        await this.cancelled.unask(queue, jobId);
         await this.store.run(queue, (backend) =>
           backend.retryFinishedJob(minimal(jobId, found.job), 'failed', { resetAttemptsMade: true }),
         );
       }
-      return (await findJob(this.store, task.id))?.task ?? 'task-not-found';
+      return (await findJob(this.store, this.cancelled, task.id))?.task ?? 'task-not-found';
     });
   }
 
@@ -152,7 +168,7 @@ export class BullmqOperator implements Operator {
         const cancelled = await Promise.all(
           ids.map(async (jobId) => {
             const job = await backend.getJobData(jobId);
-            return job !== undefined && this.cancelJob(queue, jobId, job);
+            return job !== undefined && this.cancelled.cancel(queue, jobId, job);
           }),
         );
         count += cancelled.filter(Boolean).length;
@@ -199,7 +215,7 @@ export class BullmqOperator implements Operator {
       error: new QueueError(code, { taskId: id, state }),
     });
     const { queue, jobId } = addressOf(id);
-    const found = await findJob(this.store, id);
+    const found = await findJob(this.store, this.cancelled, id);
     const task = found?.task ?? (await this.cancelled.task(id, queue, jobId));
     if (!task) return refuse('task-not-found');
     try {
@@ -215,18 +231,6 @@ export class BullmqOperator implements Operator {
     }
   }
 
-  /** Whether it could be: not what has been started, nor the next job of a schedule. */
-  private async cancelJob(queue: QueueName, jobId: string, job: JobJson): Promise<boolean> {
-    await this.cancelled.keep(queue, jobId, job, Date.now());
-    try {
-      if ((await this.store.run(queue, (backend) => backend.remove(jobId, false))) === 1) return true;
-    } catch (error) {
-      if (jobErrorOf(error instanceof QueueError ? error.data.cause : error) === undefined) throw error;
-    }
-    await this.cancelled.forget(queue, jobId);
-    return false;
-  }
-
   /** A cancelled job as a new one of the same id. */
   private async restore(queue: QueueName, jobId: string): Promise<void> {
     const job = await this.cancelled.find(queue, jobId);
@@ -239,6 +243,11 @@ export class BullmqOperator implements Operator {
     }
     await this.cancelled.forget(queue, jobId);
   }
+}
+
+function notToBeAsked(taskId: TaskId): QueueError {
+  const message = 'The task runs on a worker of BullMQ, which nobody can ask to stop.';
+  return new QueueError('capability-not-supported', { message, capability: 'cancel-running', taskId });
 }
 
 /** Side by side, but what is done to one task more than once in its order. */

@@ -3,32 +3,39 @@ import { QueueError } from '../core/errors.js';
 import type { Settlement, SettleOutcome } from '../core/ports.js';
 import { storedLines } from '../core/report.js';
 import { DEFAULT_RETRY, retryDelayMs } from '../core/retry.js';
-import type { TaskState } from '../core/task.js';
+import type { QueueName, TaskState } from '../core/task.js';
 import { JOB_ERRORS, jobErrorOf, tooDeep } from './bullmq-errors.js';
+import type { Cancelled } from './cancelled.js';
 import { isCompleted, withError } from './job-errors.js';
 import { policyOf, readExtra } from './job-options.js';
-import { minimal } from './lease.js';
+import { minimal } from './job-view.js';
 import { isLatest, type LeaseToken, readToken } from './lease-token.js';
 import { writeLine } from './log-lines.js';
 
 /** Ends one lease. */
 export async function settleJob(
   backend: IQueueBackend,
-  jobId: string,
-  settlement: Settlement,
+  cancelled: Cancelled,
+  held: { queue: QueueName; jobId: string; settlement: Settlement },
   random: () => number,
 ): Promise<SettleOutcome> {
+  const { queue, jobId, settlement } = held;
   const refuse = (code: 'task-not-found' | 'lease-lost' | 'wrong-state'): SettleOutcome => ({
     status: 'refused',
     error: new QueueError(code, { taskId: settlement.id }),
   });
   const job = await backend.getJobData(jobId);
-  if (!job) return refuse('task-not-found');
+  if (!job) return refuse((await cancelled.find(queue, jobId)) ? 'lease-lost' : 'task-not-found');
   const token = readToken(settlement.leaseToken, jobId);
   // Another lease of the same request would have the same lock.
   if (!token || job.attemptsStarted !== token.started) return refuse('lease-lost');
   try {
     await writeLogs(backend, jobId, job, token, settlement.logs);
+    if (settlement.action !== 'complete' && (await cancelled.isAsked(queue, jobId, job))) {
+      const ended = settlement.action === 'fail' ? failedJob(job, settlement) : job;
+      await cancelled.end(backend, { queue, jobId, job: ended, lock: token.lock });
+      return { status: 'settled', state: 'cancelled' };
+    }
     return { status: 'settled', state: await move(backend, jobId, job, token, settlement, random) };
   } catch (error) {
     if (error instanceof RangeError) return { status: 'refused', error: tooDeep('/result') };
@@ -88,6 +95,12 @@ async function move(
   }
   await backend.retryJob(jobId, false, lock, { fieldsToUpdate });
   return 'pending';
+}
+
+/** A job as it is with one more failure. */
+function failedJob(job: JobJson, { error }: Extract<Settlement, { action: 'fail' }>): JobJson {
+  const { text } = withError(job, error, Date.now(), true);
+  return { ...job, attemptsMade: job.attemptsMade + 1, stacktrace: text };
 }
 
 /** When the job is tried again; `undefined` for never. */

@@ -2,6 +2,7 @@ import type { QueueEvent } from '../core/ports.js';
 import { DEFAULT_TENANT } from '../core/names.js';
 import { timeOfPosition } from '../core/event-position.js';
 import type { QueueName } from '../core/task.js';
+import { CANCELLED_REASON } from './cancelled.js';
 import type { Entry } from './event-stream.js';
 import { taskIdOf } from './job-ids.js';
 import { attemptOf } from './job-view.js';
@@ -80,8 +81,11 @@ export class ToldEvents {
         return told('running', this.#known.get(jobId) ?? (await this.#look(jobId, true)));
       }
       case 'completed':
+        return told('completed', await this.#look(jobId, false));
       case 'failed': {
-        return told(event, await this.#look(jobId, false));
+        const known = await this.#look(jobId, false);
+        const stopped = entry.failedReason === CANCELLED_REASON && !(await this.#isThere(jobId));
+        return told(stopped ? 'cancelled' : 'failed', known);
       }
       case 'removed': {
         const known = this.#known.get(jobId);
@@ -95,6 +99,10 @@ export class ToldEvents {
       default:
         return undefined;
     }
+  }
+
+  async #isThere(jobId: string): Promise<boolean> {
+    return (await this.store.run(this.queue, (backend) => backend.getJobData(jobId))) !== undefined;
   }
 
   async #look(jobId: string, again: boolean): Promise<Known | undefined> {
