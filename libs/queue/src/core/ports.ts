@@ -91,8 +91,8 @@ export interface LeaseRequest {
   queue: QueueName;
   workerId: string;
   /**
-   * At most this many tasks, up to `LIMITS.leaseTasksMax`; 0 takes nothing new and passes the wake token on if work
-   * is waiting.
+   * At most this many tasks, up to `LIMITS.leaseTasksMax`, of up to `LIMITS.leaseServesTenantsMax` tenants (then there is
+   * `Lease.more`); 0 takes nothing new and passes the wake token on if work is waiting.
    */
   max: number;
   /** How long until the lease is lost unless extended: `LIMITS.leaseMsMin` to `LIMITS.leaseMsMax`. */

@@ -1,3 +1,4 @@
+import { LIMITS } from '../core/limits.js';
 import type { LeaseRequest } from '../core/ports.js';
 import { FIFO_LANE } from './lanes.js';
 import type { QueueState } from './queue-state.js';
@@ -27,6 +28,8 @@ export function take(
 
 class Taking {
   readonly taken: TaskRecord[] = [];
+  readonly #met = new Set<string>();
+  #isFull = false;
 
   constructor(
     private readonly queue: QueueState,
@@ -43,6 +46,7 @@ class Taking {
       if (!level) return;
       const ring = queue.lanes.ring(level.priority);
       const lane = { priority: level.priority, tenant: ring.next() ?? '' };
+      if (!this.#meet(lane.tenant)) return;
       this.#serve(lane, () => {
         ring.advance(lane.tenant, this.#weightOf(lane.tenant));
         queue.levels.started(level, queue.priorityPolicy);
@@ -55,7 +59,7 @@ class Taking {
     const { queue } = this;
     while (!this.#isDone) {
       const lane = this.#nextNamed(tenants);
-      if (!lane) return;
+      if (!lane || !this.#meet(lane.tenant)) return;
       let left = this.#weightOf(lane.tenant);
       while (!this.#isDone && left > 0 && queue.lanes.ring(lane.priority).has(lane.tenant)) {
         this.#serve(lane, () => {
@@ -77,7 +81,14 @@ class Taking {
   }
 
   get #isDone(): boolean {
-    return this.taken.length >= this.most;
+    return this.#isFull || this.taken.length >= this.most;
+  }
+
+  /** Whether it may be this tenant's turn; if not, the lease ends, having met as many as it may. */
+  #meet(tenant: string): boolean {
+    this.#isFull ||= this.#met.size === LIMITS.leaseServesTenantsMax && !this.#met.has(tenant);
+    this.#met.add(tenant);
+    return !this.#isFull;
   }
 
   #nextNamed(tenants: readonly string[]): Lane | undefined {

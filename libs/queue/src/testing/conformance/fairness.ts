@@ -70,6 +70,28 @@ export function describeFairness(setup: Setup): void {
     }
   });
 
+  it('serves so many tenants in one lease and says that there is more', async () => {
+    const tenants = Array.from({ length: 2 * LIMITS.leaseServesTenantsMax + 1 }, (_, i) => `t${1_000 + i}`);
+    await subject.add(...tenants.flatMap((tenant) => [1, 2].map((n) => ({ tenant, key: `${tenant}.${n}` }))));
+    const leases = [];
+    do leases.push(await subject.lease(LIMITS.leaseTasksMax));
+    while (leases.at(-1)!.more);
+    const served = leases.map(({ tasks }) => new Set(tasks.map(({ tenant }) => tenant)).size);
+    expect(Math.max(...served)).toBe(LIMITS.leaseServesTenantsMax);
+    // Turn by turn, as if taken singly.
+    const turns = [1, 2].flatMap((n) => tenants.map((tenant) => `${tenant}.${n}`));
+    expect(leases.flatMap(({ tasks }) => keysOf(tasks))).toEqual(turns);
+  });
+
+  needs('stealing').it('serves no more of the tenants that a worker names in one lease', async () => {
+    const tenants = Array.from({ length: LIMITS.leaseServesTenantsMax + 1 }, (_, i) => `t${1_000 + i}`);
+    await subject.add(...tenants.map((tenant) => ({ tenant, key: tenant })));
+    const terms = { tenants, steal: false };
+    const { tasks, more } = await subject.lease(LIMITS.leaseTasksMax, terms);
+    expect([keysOf(tasks), more]).toEqual([tenants.slice(0, -1), true]);
+    expect(await subject.keys(LIMITS.leaseTasksMax, terms)).toEqual(tenants.slice(-1));
+  });
+
   it('lets a backlog of one tenant delay the first task of another by one turn', async () => {
     await addMany('big', 1_000);
     await takeSingly(50);
@@ -151,7 +173,8 @@ export function describeFairness(setup: Setup): void {
   it('stays fair among very many tenants', async () => {
     const tenants = Array.from({ length: 500 }, (_, index) => `tenant-${index}`);
     await subject.add(...tenants.flatMap((tenant) => [{ tenant }, { tenant }]));
-    const first = await subject.take(500);
+    const first: LeasedTask[] = [];
+    while (first.length < 500) first.push(...(await subject.take(500 - first.length)));
     expect(new Set(first.map(({ tenant }) => tenant)).size).toBe(500);
   });
 

@@ -48,7 +48,21 @@ local function new_taking(context, worker, request, lease_ms, most, looks)
   return {
     context = context, request = request, most = most, looks = looks, run = run_of(worker, context.stamp, lease_ms),
     deadline = string.format('%.0f', context.now + lease_ms), tasks = {}, taken = {}, deadlines = {}, done = {},
+    met = {}, unmet = limits.leaseServesTenantsMax,
   }
+end
+
+-- Whether it may be this tenant's turn; if not, the lease ends, having met as many as it may.
+local function meet(taking, tenant)
+  if taking.met[tenant] then
+    return true
+  end
+  if taking.unmet == 0 then
+    taking.looks = 0
+    return false
+  end
+  taking.met[tenant], taking.unmet = true, taking.unmet - 1
+  return true
 end
 
 -- What the entries of a lane stand for, read together: a command for each would cost 0.5 us more. No states where none of

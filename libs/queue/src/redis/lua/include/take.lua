@@ -44,7 +44,7 @@ local function serve_round(taking, levels, priority, most)
   local places, again, turns = new_places(priority), math.huge, 0
   for i = 1, math.min(#low, turns_most * 2), 2 do
     local tenant, virtual = low[i], tonumber(low[i + 1])
-    if virtual >= again or #taking.taken == taking.most or taking.looks <= 0 then
+    if virtual >= again or #taking.taken == taking.most or taking.looks <= 0 or not meet(taking, tenant) then
       break
     end
     local weight = weight_of(context, tenant)
@@ -116,7 +116,7 @@ local function take_named(taking, names)
     while #line > 0 and #taking.taken < taking.most and taking.looks > 0 do
       local each = table.remove(line, 1)
       local virtual = redis.call('ZSCORE', keys.ring .. priority, each.tenant)
-      if virtual then
+      if virtual and meet(taking, each.tenant) then
         local want = #line == 0 and taking.most or weight_of(context, each.tenant)
         local served, until_ms = serve(taking, priority, each.tenant, want)
         local places = new_places(priority)
