@@ -28,6 +28,9 @@ const UNCONFIRMED: ReadonlySet<string> = new Set([
   'deregister',
 ]);
 
+/** On a cluster, calls that were sent before a lesson may hear after it that the script was unknown. */
+const LESSON_KNOWN_MS = 100;
+
 /**
  * Runs scripts: by digest, after a lesson where Redis has forgotten them, and again with the same arguments while a
  * broken connection or a failover passes, for about a second. That is safe because every script can be repeated.
@@ -38,7 +41,7 @@ export class ScriptRunner {
     backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 400 }),
   });
 
-  /** Scripts that are being taught, by digest and server. */
+  /** Scripts that are being taught, or just were, by digest and server. */
   private readonly lessons = new Map<string, Promise<void>>();
 
   constructor(
@@ -109,8 +112,10 @@ export class ScriptRunner {
     const lesson = this.client instanceof Redis ? sha1 : `${sha1} ${root}`;
     const known = this.lessons.get(lesson);
     if (known) return known;
-    const taught = this.load(text, root).finally(() => this.lessons.delete(lesson));
+    const taught = this.load(text, root);
     this.lessons.set(lesson, taught);
+    const forget = () => void this.lessons.delete(lesson);
+    taught.then(() => setTimeout(forget, LESSON_KNOWN_MS).unref(), forget);
     return taught;
   }
 
