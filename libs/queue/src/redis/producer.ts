@@ -109,8 +109,11 @@ export class RedisProducer implements Producer {
     atomic: boolean,
   ): Promise<EnqueueOutcome[]> {
     const each: string[] = [];
-    for (const { task, key, body } of submissions) {
-      each.push(key, termsOf(task), body);
+    let before: Submission | undefined;
+    for (const submission of submissions) {
+      const { task, key, body } = submission;
+      each.push(key, before && saysTheSame(task, before.task) ? '' : termsOf(task), body);
+      before = submission;
     }
     const [now, startedLastMinute, ...refusals] = (await this.scripts.run(
       enqueueScript,
@@ -158,6 +161,21 @@ function termsOf(task: NewTask): string {
   const due = dueOf(task);
   if (!idempotency && ttlMs === '' && due === '') return String(priority);
   return [priority, due, ttlMs, idempotency?.key, idempotency?.fingerprint].join(SEPARATOR);
+}
+
+/** But for key and payload. */
+function saysTheSame(task: NewTask, other: NewTask): boolean {
+  return (
+    task.tenant === other.tenant &&
+    task.type === other.type &&
+    task.priority === other.priority &&
+    task.orderingKey === other.orderingKey &&
+    task.delayMs === other.delayMs &&
+    task.runAtMs === other.runAtMs &&
+    task.ttlMs === other.ttlMs &&
+    !task.idempotency &&
+    !other.idempotency
+  );
 }
 
 function dueOf({ delayMs, runAtMs }: NewTask): string {

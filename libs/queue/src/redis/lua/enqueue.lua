@@ -3,18 +3,11 @@
 --! include clock context record settings lanes ordering moves due
 --! arg now              override of the clock, '' in production
 --! arg atomic           1 or 0
---! each key, terms, body (record.ts); terms: the priority, and where there is more to say ␟ due ('' at once, d<ms> from now, a<ms> absolute) ␟ ttl ms or '' ␟ idempotency key or '' ␟ fingerprint
+--! each key, terms, body (record.ts); terms: the priority, and where there is more to say ␟ due ('' at once, d<ms> from now, a<ms> absolute) ␟ ttl ms or '' ␟ idempotency key or '' ␟ fingerprint; '' where a task says the same as the one before, of tenant, type and ordering key too
 --! reply now, starts in the last whole minute, then for each task that was not stored: index from 0, code, key, record
 
 local now_ms = read_clock(now)
 local context = new_context(keys, now_ms)
-
-local function read_terms(terms)
-  if #terms == 1 then
-    return terms, '', '', '', ''
-  end
-  return string.match(terms, '^(%d)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31(.*)$')
-end
 
 -- Tasks of this call that a later one may repeat, while nothing is written yet.
 local bodies, used = {}, {}
@@ -111,33 +104,58 @@ local function object(index, code, key, record)
   end
 end
 
-local function tenant_of(body)
-  return string.match(body, '^%d+\31([^\31]*)')
+-- What a task says beside its key and payload.
+local function read_terms(terms, body)
+  local priority, due, ttl, idempotency, fingerprint = terms, '', '', '', ''
+  if #terms > 1 then
+    priority, due, ttl, idempotency, fingerprint = string.match(terms, '^(%d)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31(.*)$')
+  end
+  local tenant, type, ordering = string.match(body, '^%d+\31([^\31]*)\31([^\31]*)\31([^\31]*)')
+  local due_ms, expires = now_ms, ''
+  if due ~= '' then
+    due_ms = tonumber(string.sub(due, 2)) + (string.sub(due, 1, 1) == 'd' and now_ms or 0)
+  end
+  if ttl ~= '' then
+    expires = string.format('%.0f', math.max(now_ms, due_ms) + ttl)
+  end
+  return {
+    priority = priority, tenant = tenant, type = type, ordering = ordering, due_ms = due_ms, expires = expires,
+    idempotency = idempotency, fingerprint = fingerprint,
+    limited = draining or settings.backlog or read_tenant_settings(context, tenant).backlog, stored = {},
+    head = '2\31' .. priority .. '\31' .. context.stamp .. '\31' .. expires .. '\31',
+  }
+end
+
+-- What each says, and its key and body. Those that say the same share one, whose `stored` gathers their keys.
+local tasks, task_keys, task_bodies = {}, {}, {}
+for i = first_each, #ARGV, 3 do
+  local n, key, terms, body = #tasks, ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  tasks[n + 1], task_keys[n + 1], task_bodies[n + 1] = terms == '' and tasks[n] or read_terms(terms, body), key, body
 end
 
 if atomic == '1' then
   local refused = false
-  for i = first_each, #ARGV, 3 do
-    local key, body = ARGV[i], ARGV[i + 2]
-    local priority, _, _, idempotency, fingerprint = read_terms(ARGV[i + 1])
-    local code, first, record = objection_of_idempotency(idempotency, fingerprint)
+  for n, task in ipairs(tasks) do
+    local key, body = task_keys[n], task_bodies[n]
+    local idempotency = task.idempotency
+    local code, first, record = objection_of_idempotency(idempotency, task.fingerprint)
     if not code then
-      code, first, record = objection_of_key(key, priority, body)
+      code, first, record = objection_of_key(key, task.priority, body)
     end
     if not code then
-      code, first = admit(tenant_of(body)), key
+      code, first = admit(task.tenant), key
     end
     if not code then
-      bodies[key] = priority .. body
+      bodies[key] = task.priority .. body
       if idempotency ~= '' then
-        used[idempotency] = fingerprint .. ' ' .. key
+        used[idempotency] = task.fingerprint .. ' ' .. key
       end
     elseif code ~= 'replayed' then
       refused = true
-      object((i - first_each) / 3, code, first, '')
+      object(n - 1, code, first, '')
     elseif record ~= '' then
       -- What an earlier call stored stays stored, whatever becomes of this one.
-      object((i - first_each) / 3, code, first, record)
+      object(n - 1, code, first, record)
     end
   end
   if refused then
@@ -146,52 +164,74 @@ if atomic == '1' then
   bodies, used, reply, backlog, backlogs = {}, {}, { now_ms, 0 }, nil, {}
 end
 
-local lanes, journal = {}, {}
-local stamp = context.stamp
-local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0) + redis.call('LLEN', keys.journal)
-for i = first_each, #ARGV, 3 do
-  local key, body = ARGV[i], ARGV[i + 2]
-  local priority, due, ttl, idempotency, fingerprint = read_terms(ARGV[i + 1])
-  local code, first, record = objection_of_idempotency(idempotency, fingerprint)
-  local due_ms, expires = now_ms, ''
-  if due ~= '' then
-    due_ms = tonumber(string.sub(due, 2)) + (string.sub(due, 1, 1) == 'd' and now_ms or 0)
+-- A number put together with text would be formatted as a floating one, which takes twice as long.
+local function record_of(task, position, body)
+  return task.head .. string.format('%d', position) .. '\31' .. body
+end
+
+-- Stores all with one command, which saves 0.4 us for each. False where one may have to be refused, or is there already.
+local function store_together(position)
+  local values, seen = {}, {}
+  for n, task in ipairs(tasks) do
+    local key, body = task_keys[n], task_bodies[n]
+    if task.limited or task.idempotency ~= '' or seen[key] then
+      return false
+    end
+    seen[key] = true
+    values[n * 2 - 1], values[n * 2] = keys.task .. key, record_of(task, position + n - 1, body)
   end
-  if ttl ~= '' then
-    expires = string.format('%.0f', math.max(now_ms, due_ms) + ttl)
-  end
-  local tenant, type, ordering = string.match(body, '^%d+\31([^\31]*)\31([^\31]*)\31([^\31]*)')
-  -- Most keys are new: one command both looks and stores, unless it may have to be refused for other reasons.
-  local limited = draining or settings.backlog or read_tenant_settings(context, tenant).backlog
-  if limited and not code then
-    code, first, record = objection_of_key(key, priority, body)
+  return redis.call('MSETNX', unpack(values)) == 1
+end
+
+-- Stores one, or says why it is not to be: code, key, record.
+local function store(task, position, key, body)
+  local code, first, record = objection_of_idempotency(task.idempotency, task.fingerprint)
+  if task.limited and not code then
+    code, first, record = objection_of_key(key, task.priority, body)
     if not code then
-      code, first, record = admit(tenant), key, ''
+      code, first, record = admit(task.tenant), key, ''
     end
   end
-  local record_text = '2\31' .. priority .. '\31' .. stamp .. '\31' .. expires .. '\31' .. (position + #journal) .. '\31' .. body
-  if not code and not redis.call('SET', keys.task .. key, record_text, 'NX') then
-    code, first, record = objection_of_key(key, priority, body)
+  if not code and not redis.call('SET', keys.task .. key, record_of(task, position, body), 'NX') then
+    code, first, record = objection_of_key(key, task.priority, body)
+  end
+  return code, first, record
+end
+
+local journal = {}
+local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0) + redis.call('LLEN', keys.journal)
+local together = store_together(position)
+for n, task in ipairs(tasks) do
+  local key, code, first, record = task_keys[n], nil, nil, nil
+  if not together then
+    code, first, record = store(task, position + #journal, key, task_bodies[n])
   end
   if code then
-    object((i - first_each) / 3, code, first, record)
+    object(n - 1, code, first, record)
   else
-    local task = { key = key, priority = priority, tenant = tenant, type = type, ordering = ordering }
-    if idempotency ~= '' then
-      redis.call('SET', keys.idempotency .. idempotency, fingerprint .. ' ' .. key, 'PX', limits.idempotencyMs)
+    if task.idempotency ~= '' then
+      redis.call('SET', keys.idempotency .. task.idempotency, task.fingerprint .. ' ' .. key, 'PX', limits.idempotencyMs)
     end
-    if expires ~= '' then
-      redis.call('ZADD', keys.expiry, expires, key)
+    task.stored[#task.stored + 1], journal[#journal + 1] = key, key
+  end
+end
+
+local lanes = {}
+for n, task in ipairs(tasks) do
+  local stored = task.stored
+  if task ~= tasks[n - 1] and #stored > 0 then
+    local later = task.due_ms > now_ms
+    if not later then
+      add_all_to_lane(context, lanes, task, stored, context.stamp)
     end
-    if due_ms > now_ms then
-      redis.call('HSET', keys.state .. key, 'state', 'scheduled', 'due', due_ms)
-      add_due(context, key, due_ms)
-      record_move(context, task, '-', 'scheduled', '0')
-    else
-      add_to_lane(context, lanes, task, stamp)
-      record_move(context, task, '-', 'pending', '0')
+    for _, key in ipairs(later and stored or {}) do
+      redis.call('HSET', keys.state .. key, 'state', 'scheduled', 'due', task.due_ms)
+      add_due(context, key, task.due_ms)
     end
-    journal[#journal + 1] = key
+    for _, key in ipairs(task.expires ~= '' and stored or {}) do
+      redis.call('ZADD', keys.expiry, task.expires, key)
+    end
+    record_births(context, task, stored, later and 'scheduled' or 'pending')
   end
 end
 push_lanes(context, lanes)

@@ -45,14 +45,14 @@ local function changes_of(context, tenant)
 end
 
 -- Moves of tasks, counted by kind. Nearly all of a call are of one kind, so the latest is looked at first.
-local function count_move(context, priority, from, to, type)
+local function count_moves(context, priority, from, to, type, count)
   local move = context.latest_move
   if not move or move.to ~= to or move.type ~= type or move.priority ~= priority or move.from ~= from then
     local kind = priority .. from .. to .. type
     move = context.moves[kind] or { priority = priority, from = from, to = to, type = type, count = 0 }
     context.moves[kind], context.latest_move = move, move
   end
-  move.count = move.count + 1
+  move.count = move.count + count
 end
 
 local minute_event_of = {

@@ -7,12 +7,13 @@ local function key_of(entry)
   return string.match(entry, '^%d+~([^~]+)')
 end
 
+-- What comes after the key.
+local function entry_end_of(context, task)
+  return task.ordering ~= '' and context.settings.mode ~= 'fifo' and '~' .. task.ordering or ''
+end
+
 local function entry_of(context, task, since)
-  local entry = since .. '~' .. task.key
-  if task.ordering ~= '' and context.settings.mode ~= 'fifo' then
-    entry = entry .. '~' .. task.ordering
-  end
-  return entry
+  return since .. '~' .. task.key .. entry_end_of(context, task)
 end
 
 -- The lane in which a task waits that becomes pending now.
@@ -218,8 +219,8 @@ local function push_head(context, priority, tenant, entry)
   note_head(context, priority, tenant, since_of(entry), redis.call('LPUSH', lane, entry) == 1)
 end
 
--- Adds to the entries per lane that push_lanes pushes. Most of a call go to one lane, so the latest is looked at first.
-local function add_to_lane(context, lanes, task, since)
+-- What push_lanes is to push for the lane of a task. Most of a call go to one lane, so the latest is looked at first.
+local function entries_for(context, lanes, task)
   local priority, tenant = lane_of(context, task)
   local lane = lanes.latest
   if not lane or lane.tenant ~= tenant or lane.priority ~= priority then
@@ -232,7 +233,20 @@ local function add_to_lane(context, lanes, task, since)
     end
     lanes.latest = lane
   end
-  lane.entries[#lane.entries + 1] = entry_of(context, task, since)
+  return lane.entries
+end
+
+local function add_to_lane(context, lanes, task, since)
+  local entries = entries_for(context, lanes, task)
+  entries[#entries + 1] = entry_of(context, task, since)
+end
+
+-- The same for tasks that differ in their keys alone.
+local function add_all_to_lane(context, lanes, task, task_keys, since)
+  local entries, entry_end = entries_for(context, lanes, task), entry_end_of(context, task)
+  for _, key in ipairs(task_keys) do
+    entries[#entries + 1] = since .. '~' .. key .. entry_end
+  end
 end
 
 -- Entries of each lane, in order, at its tail.

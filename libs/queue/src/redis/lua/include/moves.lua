@@ -1,8 +1,19 @@
 local is_open = { scheduled = true, pending = true, running = true, retrying = true }
 
--- `from` is '-' for a task that is born, `to` is '-' for one that is removed.
+-- Tasks are born in this state that differ in their keys alone.
+local function record_births(context, task, task_keys, state)
+  count_moves(context, task.priority, '-', state, task.type, #task_keys)
+  local changes = changes_of(context, task.tenant)
+  changes.open = changes.open + #task_keys
+  for _, key in ipairs(task_keys) do
+    task.key = key
+    add_state_line(context, task, state, '0')
+  end
+end
+
+-- `to` is '-' for a task that is removed.
 local function record_move(context, task, from, to, attempt)
-  count_move(context, task.priority, from, to, task.type)
+  count_moves(context, task.priority, from, to, task.type, 1)
   if to ~= '-' then
     add_state_line(context, task, to, attempt)
   end
