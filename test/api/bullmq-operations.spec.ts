@@ -268,6 +268,21 @@ describe('events', () => {
     const words = (await stream.rest()).map(({ event, data }) => `${event} ${JSON.stringify(data)}`);
     expect(words.join()).toMatch(/scheduled.*running.*50.*completed/);
   });
+
+  test('of a task have the lines that its worker writes here, over any process', async () => {
+    const { submit, lease, say, stock } = await start();
+    const other = await startBullmqApi();
+    const { id } = await submit();
+    const stream = await follow(`${other.url}/v1/tasks/${id}/events`);
+    const [leased] = await lease();
+    const { leaseToken } = leased!;
+    await say(id, 'heartbeat', { leaseToken, logs: ['one', 'two'] }).expect(200);
+    await say(id, 'complete', { leaseToken, logs: ['three'] }).expect(200);
+    const told = (await stream.rest()).filter(({ event }) => event === 'logs');
+    const lines = told.map(({ data }) => (data as { items: { message: string }[] }).items);
+    expect(lines.map((each) => each.map(({ message }) => message))).toEqual([['one', 'two'], ['three']]);
+    expect((await stock.getJobLogs(id.slice(2))).logs[0]).toMatch(/^\S+Z #1 one$/);
+  });
 });
 
 describe('reading a task', () => {

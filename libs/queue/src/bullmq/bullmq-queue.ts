@@ -41,6 +41,7 @@ export const BULLMQ_CAPABILITIES: ReadonlySet<Capability> = new Set<Capability>(
   'type-routes',
   'queue-list',
   'events',
+  'log-events',
   'cancel-running',
   'error-history',
 ]);

@@ -21,7 +21,8 @@ import { addressOf } from './job-ids.js';
 import { takeJobs, whatIsLeft } from './lease.js';
 import { LeaseMemory } from './lease-memory.js';
 import { readToken } from './lease-token.js';
-import { addLines, settleJob } from './settle.js';
+import { addLines } from './log-lines.js';
+import { settleJob } from './settle.js';
 import type { Store } from './store.js';
 import type { WorkBells } from './work-bells.js';
 

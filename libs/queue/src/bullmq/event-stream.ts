@@ -13,6 +13,9 @@ const EVENTS_KEPT = 10_000;
 /** The field of a queue's metadata that says how many. */
 const EVENTS_KEPT_FIELD = 'opts.maxLenEvents';
 
+/** Ours, of lines that were written. */
+export const LOGS_EVENT = 'fairlane-logs';
+
 /** One event of BullMQ's. */
 export interface Entry {
   position: EventPosition;
@@ -22,6 +25,10 @@ export interface Entry {
   prev?: string;
   /** The job's name, with `added`. */
   name?: string;
+  /** With `fairlane-logs`: time in ms since the epoch and attempt, which no other lines of the job have both, and how many. */
+  at?: string;
+  attempt?: string;
+  lines?: string;
   /** With `progress`, as JSON. */
   data?: string;
   /** With `failed`. */
@@ -118,7 +125,7 @@ export class EventStreams {
   async history(queue: QueueName, after: EventPosition): Promise<{ entries: Entry[]; missed: boolean }> {
     this.#history ??= this.store.blockingBackend(DIRECTORY);
     const backend = this.#history.forQueue(queue);
-    const kept = await eventsKept(this.store, queue);
+    const kept = await this.store.run(queue, eventsKept);
     const entries = decode(await backend.readEvents(after, 1));
     return { entries, missed: entries.length >= kept };
   }
@@ -139,8 +146,9 @@ export async function positionNow(store: Store, queue: QueueName): Promise<Event
   });
 }
 
-async function eventsKept(store: Store, queue: QueueName): Promise<number> {
-  const kept = await store.run(queue, (backend) => backend.getQueueMetaField(EVENTS_KEPT_FIELD));
+/** How many events of a queue there are at most. */
+export async function eventsKept(backend: IQueueBackend): Promise<number> {
+  const kept = await backend.getQueueMetaField(EVENTS_KEPT_FIELD);
   return kept === null ? EVENTS_KEPT : Number(kept);
 }
 

@@ -19,7 +19,7 @@ import type { EndWatcher } from './end-watcher.js';
 import { addressOf } from './job-ids.js';
 import { findTask } from './jobs.js';
 import { listJobs } from './list.js';
-import { readLine } from './log-lines.js';
+import { readLines } from './log-lines.js';
 import { overviewOf } from './overview.js';
 import { DIRECTORY, type Store } from './store.js';
 
@@ -48,9 +48,7 @@ export class BullmqInspector implements Inspector {
     return this.store.run(queue, async (backend) => {
       const job = await backend.getJobData(jobId);
       if (!job) return [];
-      // Somebody else's may be without a bound.
-      const { logs } = await backend.getJobLogs(jobId, 0, LIMITS.logLinesKept - 1, false);
-      return logs.map((line) => readLine(job, line)).reverse();
+      return readLines(backend, jobId, job);
     });
   }
 

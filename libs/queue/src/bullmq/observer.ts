@@ -43,14 +43,21 @@ const LOOKS_MAX = 5;
 
 type Listener = (events: readonly QueueEvent[], position: EventPosition) => void;
 
+interface Member {
+  /** Of this task only. */
+  task?: TaskId;
+  onGap: () => void;
+}
+
 /** What happens in one queue, told once for all who follow it. */
 class Audience implements StreamListener {
-  readonly members = new Map<Listener, () => void>();
+  readonly members = new Map<Listener, Member>();
   #told: ToldEvents;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(store: Store, queue: QueueName) {
-    this.#told = new ToldEvents(store, queue);
+    const isFollowed = (id: TaskId) => [...this.members.values()].some(({ task }) => task === id);
+    this.#told = new ToldEvents(store, queue, isFollowed);
   }
 
   onEntries(_stream: EventStream, entries: readonly Entry[]): void {
@@ -59,12 +66,12 @@ class Audience implements StreamListener {
       .then(() => this.#told.tell(entries))
       .then(
         (events) => this.members.forEach((_, tell) => tell(events, position)),
-        () => this.members.forEach((onGap) => onGap()),
+        () => this.onAway(),
       );
   }
 
   onAway(): void {
-    this.members.forEach((onGap) => onGap());
+    this.members.forEach(({ onGap }) => onGap());
   }
 }
 
@@ -109,15 +116,16 @@ export class BullmqObserver implements Observer {
     const progress = new Map<QueueName, Progress>();
     let select: (events: readonly QueueEvent[]) => readonly QueueEvent[];
     let queues: readonly QueueName[];
+    const task = 'task' in selection ? selection.task : undefined;
     if ('task' in selection) {
       queues = [addressOf(selection.task).queue];
-      select = (events) => events.filter(({ taskId }) => taskId === selection.task);
+      select = (events) => events.filter(({ taskId }) => taskId === task);
     } else {
       checkFilter(selection);
       const filter = wanted(selection);
       select = (events) =>
         filterEvents(
-          events.filter(({ kind }) => kind !== 'progress'),
+          events.filter(({ kind }) => kind !== 'progress' && kind !== 'logs'),
           filter,
         );
       if (selection.queues !== 'all') for (const queue of selection.queues) checkQueueName(queue, '/queues');
@@ -143,11 +151,11 @@ export class BullmqObserver implements Observer {
         if (at.waiting) at.waiting.push({ events, position });
         else void tell(at, events, position);
       };
-      const stream = await this.#join(queue, listener, () => follower.onGap());
+      const stream = await this.#join(queue, listener, { task, onGap: () => follower.onGap() });
       at.stream = stream;
       at.leave = () => this.#leave(queue, listener);
       at.position = from ?? stream.position;
-      if (from !== undefined) await this.#catchUp(queue, at, from, stream.position, follower, tell);
+      if (from !== undefined) await this.#catchUp({ queue, at, task }, from, stream.position, follower, tell);
       for (const { events, position } of at.waiting!) await tell(at, events, position);
       at.waiting = undefined;
     };
@@ -186,8 +194,7 @@ export class BullmqObserver implements Observer {
   }
 
   async #catchUp(
-    queue: QueueName,
-    at: Progress,
+    { queue, at, task }: { queue: QueueName; at: Progress; task?: TaskId },
     after: EventPosition,
     upTo: EventPosition,
     follower: EventFollower,
@@ -201,17 +208,17 @@ export class BullmqObserver implements Observer {
     const { entries, missed } = await this.streams.history(queue, after);
     if (missed) follower.onGap();
     if (entries.length === 0) return;
-    const events = await new ToldEvents(this.store, queue).tell(entries);
+    const events = await new ToldEvents(this.store, queue, (id) => id === task).tell(entries);
     await tell(at, events, entries.at(-1)!.position);
   }
 
-  async #join(queue: QueueName, listener: Listener, onGap: () => void): Promise<EventStream> {
+  async #join(queue: QueueName, listener: Listener, member: Member): Promise<EventStream> {
     let audience = this.#audiences.get(queue);
     if (!audience) {
       audience = new Audience(this.store, queue);
       this.#audiences.set(queue, audience);
     }
-    audience.members.set(listener, onGap);
+    audience.members.set(listener, member);
     return this.streams.join(queue, audience);
   }
 

@@ -1,7 +1,6 @@
 import type { IQueueBackend, JobJson } from 'bullmq';
 import { QueueError } from '../core/errors.js';
 import type { Settlement, SettleOutcome } from '../core/ports.js';
-import { storedLines } from '../core/report.js';
 import { DEFAULT_RETRY, retryDelayMs } from '../core/retry.js';
 import type { QueueName, TaskState } from '../core/task.js';
 import { JOB_ERRORS, jobErrorOf, tooDeep } from './bullmq-errors.js';
@@ -10,7 +9,7 @@ import { isCompleted, withError } from './job-errors.js';
 import { policyOf, readExtra } from './job-options.js';
 import { minimal } from './job-view.js';
 import { isLatest, type LeaseToken, readToken } from './lease-token.js';
-import { writeLine } from './log-lines.js';
+import { addLines } from './log-lines.js';
 
 /** Ends one lease. */
 export async function settleJob(
@@ -132,17 +131,6 @@ async function writeLogs(
 
 /** Long enough for the settlement that follows. */
 const LOOK_MS = 10_000;
-
-export async function addLines(
-  backend: IQueueBackend,
-  jobId: string,
-  job: JobJson,
-  logs: readonly string[],
-): Promise<void> {
-  const now = Date.now();
-  for (const line of storedLines(logs))
-    await backend.addLog(jobId, writeLine(job, line, now), job.opts.keepLogs);
-}
 
 /**
  * What the settlement led to that ended this lease, where it is known: nobody has started the job since, and its counts

@@ -1,12 +1,13 @@
 import type { QueueEvent } from '../core/ports.js';
 import { DEFAULT_TENANT } from '../core/names.js';
 import { timeOfPosition } from '../core/event-position.js';
-import type { QueueName } from '../core/task.js';
+import type { LogLine, QueueName, TaskId } from '../core/task.js';
 import { CANCELLED_REASON } from './cancelled.js';
-import type { Entry } from './event-stream.js';
+import { type Entry, LOGS_EVENT } from './event-stream.js';
 import { taskIdOf } from './job-ids.js';
 import { attemptOf } from './job-view.js';
 import { delayedState } from './jobs.js';
+import { readLinesOf } from './log-lines.js';
 import type { Store } from './store.js';
 
 /** Jobs of which type and attempt are known while their events are told. */
@@ -34,6 +35,8 @@ export class ToldEvents {
   constructor(
     private readonly store: Store,
     private readonly queue: QueueName,
+    /** Lines of others nobody hears of. */
+    private readonly isFollowed: (task: TaskId) => boolean,
   ) {}
 
   async tell(entries: readonly Entry[]): Promise<QueueEvent[]> {
@@ -96,9 +99,23 @@ export class ToldEvents {
         const { type: _, tenant: __, ...report } = told('progress', await this.#look(jobId, false));
         return { ...report, progress: entry.data };
       }
+      case LOGS_EVENT: {
+        if (!this.isFollowed(taskId)) return undefined;
+        const { type: _, tenant: __, ...report } = told('logs', await this.#look(jobId, false));
+        const logs = await this.#lines(jobId, entry);
+        return logs.length > 0 ? { ...report, logs } : undefined;
+      }
       default:
         return undefined;
     }
+  }
+
+  #lines(jobId: string, { at, attempt, lines }: Entry): Promise<LogLine[]> {
+    const which = { at: Number(at), attempt: Number(attempt), count: Number(lines) };
+    return this.store.run(this.queue, async (backend) => {
+      const job = await backend.getJobData(jobId);
+      return job ? readLinesOf(backend, jobId, job, which) : [];
+    });
   }
 
   async #isThere(jobId: string): Promise<boolean> {
