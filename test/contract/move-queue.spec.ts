@@ -132,3 +132,32 @@ test('stops where our queue takes no more, and goes on later', async () => {
   const { tasks } = await ours.queue.lease({ queue: 'q', workerId: 'w', max: 9, leaseMs: 5_000 });
   expect(tasks.map(({ payload }) => payload)).toEqual([0, 1, 2, 3, 4].map((n) => `{"n":${n}}`));
 });
+
+test('is refused while another move of the queue is under way, which goes on', async () => {
+  await stock.addBulk(Array.from({ length: 150 }, (_, n) => ({ name: 'a', data: { n } })));
+  let second: unknown;
+  const to = { ...ours.queue };
+  to.enqueue = async (tasks) => {
+    second ??= await move().catch((error: unknown) => error);
+    return ours.queue.enqueue(tasks);
+  };
+  expect(await move({ to })).toMatchObject({ moved: 150, left: [] });
+  expect(second).toMatchObject({
+    code: 'wrong-state',
+    message: expect.stringContaining('being moved already'),
+  });
+  expect(await move()).toMatchObject({ moved: 0, left: [] });
+});
+
+test('asked for by many at once loses and doubles nothing', async () => {
+  await stock.addBulk(Array.from({ length: 500 }, (_, n) => ({ name: 'a', data: { n } })));
+  const results = await Promise.allSettled(Array.from({ length: 5 }, () => move()));
+  const refused = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as object] : [],
+  );
+  expect(refused).toMatchObject(refused.map(() => ({ code: 'wrong-state' })));
+  await move();
+  const [overview] = await ours.queue.overview(['q']);
+  expect(overview).toMatchObject({ states: { pending: 500, scheduled: 0, cancelled: 0 } });
+  expect(await stock.getWaitingCount()).toBe(0);
+});

@@ -61,15 +61,18 @@ interface Moving extends Entry {
  * then the job is removed, then the task is let go. So there is a moment when both exist and neither can run, and none when
  * there is neither, or when both can run. Which jobs are under way is written down before; the next move begins with them.
  *
- * @throws QueueError `wrong-state` when somebody has resumed the queue meanwhile
+ * @throws QueueError `wrong-state` when another move of the queue is under way, or somebody has resumed the queue meanwhile
  */
 export async function moveQueue(options: MoveOptions): Promise<MoveProgress> {
   const { from, queue, signal, onProgress } = options;
   checkQueueName(queue, '/queue');
   const logger = options.logger ?? { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const store = new Store({ address: from.address, prefix: from.prefix ?? 'bull', logger });
+  const prefix = from.prefix ?? 'bull';
+  const connectionName = `fairlane-move:${prefix}:${queue}`;
+  const store = new Store({ address: from.address, prefix, logger, connectionName });
   await store.open();
   try {
+    await checkAlone(store, queue, connectionName);
     const move = new Move(store, queue, options.to);
     await move.begin();
     while (!signal?.aborted && (await move.step())) onProgress?.(await move.progress());
@@ -77,6 +80,22 @@ export async function moveQueue(options: MoveOptions): Promise<MoveProgress> {
   } finally {
     await store.close();
   }
+}
+
+/**
+ * Two moves at once could take each other's steps for somebody else's. Whoever comes is listed before it looks, so of two that
+ * come together at least one is refused; one that is killed is listed no longer.
+ */
+async function checkAlone(store: Store, queue: QueueName, connectionName: string): Promise<void> {
+  const lists = await store.run(queue, (backend) => backend.getClientList());
+  const moves = lists
+    .join('\n')
+    .split(/\s+/)
+    .filter((field) => field === `name=${connectionName}`);
+  if (moves.length <= 1) return;
+  throw new QueueError('wrong-state', {
+    message: `Queue ${queue} is being moved already. Try again when that move has ended.`,
+  });
 }
 
 class Move {

@@ -26,6 +26,8 @@ export interface StoreOptions {
   address: RedisAddress;
   prefix: string;
   logger: Logger;
+  /** What Redis lists its connection as. */
+  connectionName?: string;
 }
 
 /**
@@ -51,7 +53,12 @@ export class Store {
     // Only who uses it pays for it at start.
     this.#bull ??= await import('bullmq');
     const connection = new this.#bull.RedisConnection(
-      { ...this.#clientOptions(), commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 0 },
+      {
+        ...this.#clientOptions(),
+        connectionName: this.options.connectionName,
+        commandTimeout: COMMAND_TIMEOUT_MS,
+        maxRetriesPerRequest: 0,
+      },
       { blocking: false },
     );
     connection.on('error', () => undefined);
