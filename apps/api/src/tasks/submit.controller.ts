@@ -85,6 +85,7 @@ export class SubmitController {
     @Headers() headers: Record<string, string | undefined>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TaskView> {
+    const unbornAtMs = performance.now();
     const outcome = await submitTask(
       this.producer,
       checkBody(SubmitTaskDto, body),
@@ -96,16 +97,22 @@ export class SubmitController {
     const waitSeconds = preferredWaitSeconds(headers['prefer']);
     if (waitSeconds === undefined) return viewTask(outcome.task);
     applyPreference(reply, waitSeconds);
-    const task = (await this.waitForEnd(outcome.task, waitSeconds, reply)) ?? outcome.task;
+    const since = outcome.status === 'accepted' ? unbornAtMs : undefined;
+    const task = (await this.waitForEnd(outcome.task, waitSeconds, reply, since)) ?? outcome.task;
     if (isTerminal(task.state)) reply.code(200);
     return viewTask(task);
   }
 
   /** Ends early, with what is known, when the store goes away: the task itself has been accepted. */
-  private async waitForEnd(task: Task, waitSeconds: number, reply: FastifyReply): Promise<Task | undefined> {
+  private async waitForEnd(
+    { id }: Task,
+    waitSeconds: number,
+    reply: FastifyReply,
+    unbornAtMs?: number,
+  ): Promise<Task | undefined> {
     try {
       return await this.waits.park(reply, (signal) =>
-        this.inspector.waitForEnd(task.id, waitSeconds * 1_000, signal),
+        this.inspector.waitForEnd(id, waitSeconds * 1_000, signal, unbornAtMs),
       );
     } catch (error) {
       if (error instanceof QueueError && error.kind === 'unavailable') return undefined;

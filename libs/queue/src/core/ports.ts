@@ -374,8 +374,16 @@ export interface Inspector {
   /**
    * The task once it is in a terminal state, or as it is after `timeoutMs` or on abort; `undefined` where there
    * is none. Never misses an end that happens while it starts to wait. Waiting costs the store nothing.
+   *
+   * @param unbornAtMs a moment, by `performance.now()`, when the task was not yet submitted. Who has listened since then
+   *   knows whether it may have ended, and need not look first
    */
-  waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined>;
+  waitForEnd(
+    id: TaskId,
+    timeoutMs: number,
+    signal?: AbortSignal,
+    unbornAtMs?: number,
+  ): Promise<Task | undefined>;
   /** A real write and a real read. @throws QueueError kind `unavailable` or `full` */
   probe(): Promise<{ writeMs: number; readMs: number }>;
 }

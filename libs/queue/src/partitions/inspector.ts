@@ -54,8 +54,14 @@ export class PartitionedInspector implements Inspector {
     return this.inner.logs(await this.finder.locate(id));
   }
 
-  async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {
-    const task = await this.inner.waitForEnd(await this.finder.locate(id), timeoutMs, signal);
+  async waitForEnd(
+    id: TaskId,
+    timeoutMs: number,
+    signal?: AbortSignal,
+    unbornAtMs?: number,
+  ): Promise<Task | undefined> {
+    const located = await this.finder.locate(id);
+    const task = await this.inner.waitForEnd(located, timeoutMs, signal, unbornAtMs);
     return task && inQueue(task);
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster, Redis } from 'ioredis';
+import { type ChainableCommander, Cluster, Redis } from 'ioredis';
 import type { Client } from './connection.js';
 
 /** Beyond what a command was to block: then its connection is dead, whatever TCP believes. */
@@ -93,9 +93,11 @@ export class BlockingConnection {
   }
 }
 
-/** The time of the server that has the key, in ms since the epoch. */
-export async function timeAt(client: Client, key: string): Promise<number> {
-  return serverTimeMs((await askServerOf(client, key, 'TIME')) as [string, string]);
+/** The replies of commands that leave in one write. On a cluster one of them has a key, and they go to the server that has it. */
+export async function atOnce(commands: ChainableCommander): Promise<unknown[]> {
+  const replies = (await commands.exec()) as [Error | null, unknown][];
+  for (const [error] of replies) if (error) throw error;
+  return replies.map(([, reply]) => reply);
 }
 
 /** Seconds and microseconds, as TIME answers. */
@@ -110,12 +112,12 @@ async function askServerOf(
   ...command: [string, ...(string | number)[]]
 ): Promise<unknown> {
   if (client instanceof Redis) return client.call(...command);
-  const [[error, reply]] = (await client
-    .pipeline()
-    .call(...command)
-    .exists(key)
-    .exec()) as [[Error | null, unknown]];
-  if (error) throw error;
+  const [reply] = await atOnce(
+    client
+      .pipeline()
+      .call(...command)
+      .exists(key),
+  );
   return reply;
 }
 

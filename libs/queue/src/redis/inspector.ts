@@ -192,24 +192,31 @@ export class RedisInspector implements Inspector {
     return rows.map((row) => decodeRow(queue, row));
   }
 
-  async waitForEnd(id: TaskId, timeoutMs: number, signal?: AbortSignal): Promise<Task | undefined> {
+  async waitForEnd(
+    id: TaskId,
+    timeoutMs: number,
+    signal?: AbortSignal,
+    unbornAtMs = -Infinity,
+  ): Promise<Task | undefined> {
     const { queue, key } = splitTaskId(id);
     const deadlineMs = performance.now() + timeoutMs;
     let onEnd: () => void = () => undefined;
-    const unwatch = await this.ends.watch(queue, key, () => onEnd());
+    const watch = await this.ends.watch(queue, key, () => onEnd());
     try {
-      for (;;) {
+      for (let seen = false; ; seen = true) {
         // Armed before reading: an end between the two is heard.
         const ended = new Promise<void>((resolve) => {
           onEnd = resolve;
         });
-        const task = await this.readOne(queue, key);
-        const leftMs = deadlineMs - performance.now();
-        if (!task || isTerminal(task.state) || leftMs <= 0 || signal?.aborted) return task;
-        await firstOf(ended, leftMs, signal);
+        if (seen || watch.mayHaveEndedSince(unbornAtMs)) {
+          const task = await this.readOne(queue, key);
+          if (!task || isTerminal(task.state) || performance.now() >= deadlineMs || signal?.aborted)
+            return task;
+        }
+        await firstOf(ended, deadlineMs - performance.now(), signal);
       }
     } finally {
-      unwatch();
+      watch.stop();
     }
   }
 
@@ -378,6 +385,7 @@ function listName({ queue, state, order }: ListQuery): string {
 
 /** Resolves with the first of: the promise, the time, the signal. */
 async function firstOf(promise: Promise<void>, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return;
   let timer: NodeJS.Timeout | undefined;
   let onAbort: () => void = () => undefined;
   const other = new Promise<void>((resolve) => {

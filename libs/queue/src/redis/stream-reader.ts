@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isAfter, positionBefore } from '../core/event-position.js';
 import type { EventPosition } from '../core/ports.js';
 import type { QueueName } from '../core/task.js';
-import { BlockingConnection, timeAt } from './blocking.js';
+import { atOnce, BlockingConnection, serverTimeMs } from './blocking.js';
 import type { Client } from './connection.js';
 import { QUEUE_KEYS, queueKey } from './keys.js';
 import { decodeEntry, type RawEntry, type StreamEntry } from './stream-entry.js';
@@ -14,6 +14,8 @@ const FAILED_MS = 200;
 const READ_COUNT = 200;
 /** A queue stays followed this long after its last audience has left, since the next one is usually near. */
 const LINGER_MS = 10_000;
+/** Having heard something the reader rests, so that what comes together is read together: a task's start and its end, say. */
+const REST_MS = 1;
 /** After telling the reader rests for this many times as long, so that those who follow never take all of a process. */
 const REST_SHARE = 2;
 /** And for this long per stream, since each read costs Redis a look at every one of them: 1,000 then cost it half a per cent. */
@@ -47,6 +49,8 @@ export interface StreamSource {
   leave(queue: QueueName, audience: Audience): void;
   close(): void;
 }
+
+type Reply = [key: string, entries: RawEntry[]][];
 
 interface Stream extends FollowedStream {
   position: EventPosition;
@@ -119,6 +123,7 @@ export class StreamReader implements StreamSource {
         const startedMs = performance.now();
         if (heard) await this.tell(streams, heard);
         const restMs = Math.max(
+          heard?.reply.length ? REST_MS : 0,
           (performance.now() - startedMs) * REST_SHARE,
           streams.length * REST_MS_PER_STREAM,
         );
@@ -143,12 +148,13 @@ export class StreamReader implements StreamSource {
         if (this.session !== undefined && this.session !== connection.session) throw new Error('reconnected');
         this.session = connection.session;
         // Whatever happened before this moment and is not in the reply was heard before, or did not happen.
-        const asOfMs = await timeAt(client, keys[0]!);
-        const reply = (await client.xread(
-          ...(['COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS'] as const),
-          ...[...keys, ...positions],
-        )) as [key: string, entries: RawEntry[]][] | null;
-        return { asOfMs, reply: reply ?? [] };
+        const [time, reply] = await atOnce(
+          client
+            .pipeline()
+            .call('TIME')
+            .xread('COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...positions),
+        );
+        return { asOfMs: serverTimeMs(time as [string, string]), reply: (reply ?? []) as Reply };
       },
       keys[0]!,
       BLOCK_MS,
@@ -157,7 +163,7 @@ export class StreamReader implements StreamSource {
 
   private async tell(
     streams: readonly Stream[],
-    { asOfMs, reply }: { asOfMs: number; reply: [key: string, entries: RawEntry[]][] },
+    { asOfMs, reply }: { asOfMs: number; reply: Reply },
   ): Promise<void> {
     const behind = new Set<Stream>();
     for (const [key, entries] of reply) {

@@ -40,7 +40,7 @@ export function routeQueue(first: NamedBackend, routes: readonly Route[]): Queue
     tenant: async (queue, tenant) => of(queue).tenant(queue, tenant),
     activity: async (queue, workerIds) => of(queue).activity(queue, workerIds),
     leased: async (queue, workerId, limit) => of(queue).leased(queue, workerId, limit),
-    waitForEnd: async (id, timeoutMs, signal) => ofTask(id).waitForEnd(id, timeoutMs, signal),
+    waitForEnd: async (id, ...how) => ofTask(id).waitForEnd(id, ...how),
     probe: () => probeAll(router),
     follow: observer.follow.bind(observer),
     snapshot: observer.snapshot.bind(observer),

@@ -278,6 +278,53 @@ export function describeWaiting(setup: Setup): void {
       }
     });
 
+    describe('of a task submitted while ends were listened to', () => {
+      let unbornAtMs: number;
+      const wait = (id: string, timeoutMs = LONG_MS, signal?: AbortSignal) =>
+        subject.queue.waitForEnd(id, timeoutMs, signal, unbornAtMs);
+
+      beforeEach(async () => {
+        const { id } = await subject.start();
+        await subject.queue.waitForEnd(id, SHORT_MS);
+        unbornAtMs = performance.now();
+      });
+
+      it('does not miss it, before it waits or after', async () => {
+        for (let turns = 0; turns < 20; turns += 1) {
+          unbornAtMs = performance.now();
+          const [one, two] = [await subject.start(), await subject.start()];
+          await subject.complete(one);
+          for (let i = 0; i < turns; i += 1) await new Promise(setImmediate);
+          const waits = [wait(one.id), wait(two.id)];
+          await subject.complete(two);
+          expect(await Promise.all(waits)).toMatchObject([{ state: 'completed' }, { state: 'completed' }]);
+        }
+      });
+
+      it('does not miss it where many others followed', async () => {
+        const leased = await subject.start();
+        await subject.complete(leased);
+        let last = leased;
+        for (let i = 0; i < 6; i += 1) {
+          await subject.add(...Array.from({ length: 100 }, () => ({})));
+          const others = await subject.take(100);
+          await subject.queue.settle(
+            others.map(({ id, leaseToken }) => ({ id, leaseToken, action: 'complete' as const })),
+          );
+          last = others.at(-1)!;
+        }
+        await wait(last.id);
+        expect(await wait(leased.id)).toMatchObject({ state: 'completed' });
+      });
+
+      it('answers with the task as it is after the timeout, and on abort', async () => {
+        const { id } = await subject.start();
+        expect(await wait(id, SHORT_MS)).toMatchObject({ state: 'running' });
+        expect(await wait(id, 0)).toMatchObject({ state: 'running' });
+        expect(await wait(id, LONG_MS, AbortSignal.abort())).toMatchObject({ state: 'running' });
+      });
+    });
+
     it('does not end with a failure that is retried', async () => {
       const leased = await subject.start();
       const controller = new AbortController();
