@@ -128,6 +128,37 @@ describe.each(STORES)('over %s', (store) => {
     await lease().expect(200);
   });
 
+  test.each(['quiet', 'terminate'])(
+    'a worker told to %s still finds what it had been given',
+    async (command) => {
+      const { http, queue } = await startApiOver(store);
+      await register(queue);
+      await queue.enqueue(['one', 'two', 'three'].map((key) => ({ type: 'a', queue: 'q', key })));
+      const lease = (requestId: string, rest = {}) =>
+        http.post('/v1/queues/q/lease').send({ workerId: 'w', requestId, ...rest });
+      const settle = (requestId: string) =>
+        http.post('/v1/leases/settle').send({
+          settlements: [{ id: first.id, leaseToken: first.leaseToken, action: 'complete' }],
+          next: { queue: 'q', workerId: 'w', requestId },
+        });
+      const [first] = (await lease('the-first-request').expect(200)).body.items;
+      const [second] = (await settle('the-second-request').expect(200)).body.lease.items;
+      await http.post(`/v1/workers/w/${command}`).expect(200);
+
+      expect((await settle('the-second-request').expect(200)).body).toMatchObject({
+        outcomes: [{ state: 'completed' }],
+        lease: { items: [{ id: second.id, leaseToken: second.leaseToken, attempt: 1 }], more: false },
+      });
+      for (const rest of [{}, { max: 0 }, { wait: '20s' }]) {
+        const { body } = await lease('the-second-request', rest).expect(200);
+        expect(body).toMatchObject({ items: [{ id: second.id }], more: false });
+      }
+      await lease('another-request-').expect(204);
+      const tasks = await queue.get(['q~one', 'q~two', 'q~three']);
+      expect(tasks.map((task) => task?.state)).toEqual(['completed', 'running', 'pending']);
+    },
+  );
+
   test('a poll of a worker that is told to be quiet leaves the task to others', async () => {
     const { http, queue } = await startApiOver(store);
     await register(queue);

@@ -21,16 +21,22 @@ export class LeasePolls {
   /** What there is to take now, or within `waitMs`. It goes back unless the client gets all of the answer. */
   async lease(request: LeaseRequest, waitMs: number, reply: FastifyReply): Promise<Lease> {
     const deadlineMs = performance.now() + waitMs;
-    if (await this.commands.of(request.workerId)) {
-      // Told to take nothing. It is to wait all the same, or it would ask again and again.
-      await this.waits.park(reply, (signal) => rest(waitMs, signal));
-      return NOTHING;
-    }
+    if (await this.commands.of(request.workerId)) return this.repeatOnly(request, waitMs, reply);
     let lease = await this.consumer.lease(request);
     if (lease.tasks.length === 0 && waitMs > 0 && request.max > 0)
       lease = await this.wait(request, lease, deadlineMs, reply);
     await this.giveBackUnlessDelivered(lease.tasks, reply);
     return lease;
+  }
+
+  /** For one that is told to take nothing: what an earlier request took for it is its own, and it may not know yet. */
+  private async repeatOnly(request: LeaseRequest, waitMs: number, reply: FastifyReply): Promise<Lease> {
+    const { tasks } =
+      request.requestId === undefined ? NOTHING : await this.consumer.lease({ ...request, max: 0 });
+    // It is to wait where there is nothing, or it would ask again and again.
+    if (tasks.length === 0 && request.max > 0) await this.waits.park(reply, (signal) => rest(waitMs, signal));
+    await this.giveBackUnlessDelivered(tasks, reply);
+    return { tasks, more: false };
   }
 
   /** Puts tasks back at the heads of their lanes if the client has left, or leaves before it has the whole answer. */

@@ -84,15 +84,14 @@ export class LeasesController {
   ): Promise<SettleView> {
     const settlements = toSettlements(body);
     const next = body.next && toLeaseRequest(body.next.queue, body.next, '/next');
-    const takes = next && !(await this.commands.of(next.workerId));
-    const { outcomes, lease = { tasks: [], more: false } } = await this.consumer.settle(
-      settlements,
-      takes ? next : undefined,
-    );
+    // One that is told to take nothing still gets what a repeat finds: it is its own already.
+    const isTold = next !== undefined && (await this.commands.of(next.workerId)) !== undefined;
+    const terms = isTold ? { ...next, max: 0 } : next;
+    const { outcomes, lease = { tasks: [], more: false } } = await this.consumer.settle(settlements, terms);
     await this.polls.giveBackUnlessDelivered(lease.tasks, reply);
     return {
       outcomes: settlements.map(({ id }, index) => viewSettleOutcome(id, outcomes[index])),
-      lease: next && viewLease(lease),
+      lease: next && viewLease(isTold ? { tasks: lease.tasks, more: false } : lease),
     };
   }
 
