@@ -72,25 +72,6 @@ test('the backend that docs/backends.md shows is one that is tested', () => {
   expect(read(page!).split('// docs\n')[1]).toBe(shown);
 });
 
-test('the protocol page names every problem that a worker can be answered with', () => {
-  const { paths } = JSON.parse(readFileSync(join(root, 'docs/api/openapi.json'), 'utf8')) as {
-    paths: Record<string, Record<string, Operation>>;
-  };
-  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
-  const codes = operations
-    .filter(({ tags }) => tags?.includes('leases'))
-    .flatMap(({ responses }) => Object.values(responses))
-    .flatMap(({ content }) => Object.keys(content?.['application/problem+json']?.examples ?? {}));
-  const page = readFileSync(join(root, 'docs/worker-protocol.md'), 'utf8');
-  expect(codes).toContain('lease-lost');
-  expect([...new Set(codes)].filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
-});
-
-interface Operation {
-  tags?: string[];
-  responses: Record<string, { content?: Record<string, { examples?: object }> }>;
-}
-
 test('the commands that README and CONTRIBUTING name exist', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;

@@ -14,11 +14,12 @@ trap 'rm -f "$headers"' EXIT
 call() { # path, further arguments of curl
   local answer status
   while true; do
-    answer=$(curl -sS -m 40 -H "@$headers" -w '\n%{http_code}' "$URL$1" "${@:2}") || true
+    # An answer that broke off has a status, too.
+    answer=$(curl -sS -m 40 -H "@$headers" -w '\n%{http_code}' "$URL$1" "${@:2}") || answer=$'\n000'
     status=${answer##*$'\n'} answer=${answer%$'\n'*}
     case $status in
       2??) echo "$answer"; return ;;
-      000 | 408 | 429 | 5??) sleep 1 ;;
+      000 | 408 | 429 | 50[!1]) sleep 1 ;;
       *) echo "$answer" >&2; return 1 ;;
     esac
   done

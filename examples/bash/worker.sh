@@ -90,7 +90,7 @@ call() { # as `try`
 
 is_answer() {
   case $status in
-    000 | 408 | 429 | 5??) return 1 ;;
+    000 | 408 | 429 | 50[!1]) return 1 ;;
   esac
 }
 
@@ -113,11 +113,12 @@ appear() {
 # Keeps the lease, and ends the job when it must not go on. Why is in the file `reason` then. A heartbeat that got lost is
 # not repeated: the next one says it all.
 beat() { # task's path, token, job, its time in seconds
-  local end=$((SECONDS + $4)) reason=timeout
+  # SECONDS are whole ones, and the present one may be nearly over.
+  local end=$((SECONDS + 1 + $4)) reason=timeout
   while pause $((end - SECONDS < BEAT_SECONDS ? end - SECONDS : BEAT_SECONDS)) && ((SECONDS < end)); do
     try POST "$1/heartbeat" "{\"leaseToken\":\"$2\"}" 10
     if ! is_answer; then continue; fi
-    if [[ $status != 200 ]]; then reason=$status; break; fi
+    if [[ $status == 40[49] ]]; then reason=$status; break; fi
     if jq -e .cancelRequested <<<"$answer" >/dev/null; then reason=cancelled; break; fi
   done
   echo "$reason" >"$dir/reason"

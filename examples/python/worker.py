@@ -64,7 +64,7 @@ def send(path, body, timeout=10, method="POST"):
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return json.loads(answer.read() or "null")
     except urllib.error.HTTPError as error:
-        if error.code not in (408, 429) and error.code < 500:
+        if error.code == 501 or error.code not in (408, 429) and error.code < 500:
             raise Refused(f"{error.code} {error.read().decode()}") from None
         time.sleep(float(error.headers.get("retry-after", 0)))
         raise OSError(f"answered {error.code}") from None
@@ -168,9 +168,9 @@ def keep():
         if attempt.progress is not None:
             lease["progress"] = attempt.progress
     for attempt, outcome in zip(attempts, send("/v1/leases/heartbeat", {"leases": leases})["outcomes"]):
-        if "problem" in outcome:
+        if outcome.get("problem", {}).get("code") in ("lease-lost", "task-not-found"):
             attempt.stop("lease-lost")
-        elif outcome["cancelRequested"]:
+        elif outcome.get("cancelRequested"):
             attempt.stop("cancelled")
 
 

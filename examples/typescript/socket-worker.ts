@@ -85,6 +85,9 @@ async function settle(attempt: Attempt, end: object): Promise<void> {
   for (const { id, state, problem } of outcomes) console.log(id, state ?? problem?.code);
 }
 
+/** What a heartbeat is refused with where the attempt is somebody else's by now. */
+const LOST: readonly unknown[] = ['lease-lost', 'task-not-found'];
+
 /** One heartbeat for all that runs. */
 async function keep(): Promise<void> {
   const attempts = [...held.keys()];
@@ -92,7 +95,7 @@ async function keep(): Promise<void> {
   const leases = attempts.map((attempt) => attempt.message({ progress: attempt.progress }));
   const { outcomes } = await ask<Outcomes>('heartbeat', { leases });
   for (const [index, { problem, cancelRequested }] of outcomes.entries()) {
-    if (problem) attempts[index]?.stop('lease-lost');
+    if (LOST.includes(problem?.code)) attempts[index]?.stop('lease-lost');
     else if (cancelRequested) attempts[index]?.stop('cancelled');
   }
 }
@@ -162,7 +165,9 @@ function obey({ command }: { command?: string }): void {
 }
 
 function toError({ status, code, title }: { status: number; code: string; title: string }): Error {
-  return status < 500 && status !== 429 ? new Refused(`${code}: ${title}`) : new Error(title);
+  return status === 501 || (status < 500 && status !== 429)
+    ? new Refused(`${code}: ${title}`)
+    : new Error(title);
 }
 
 /** Connects, registers, and goes on where it was. Ends with the connection. */

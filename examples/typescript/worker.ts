@@ -35,7 +35,7 @@ async function send<Answer>(
   const answer = await fetch(api + path, { method, headers, body: JSON.stringify(body), signal });
   const text = await answer.text();
   if (answer.ok) return text === '' ? undefined : (JSON.parse(text) as Answer);
-  if (answer.status < 500 && ![408, 429].includes(answer.status))
+  if (answer.status === 501 || (answer.status < 500 && ![408, 429].includes(answer.status)))
     throw new Refused(`${answer.status} ${text}`);
   await delay(Number(answer.headers.get('retry-after') ?? 0) * 1_000);
   throw new Error(`answered ${answer.status}`);
@@ -86,6 +86,9 @@ async function settle(attempt: Attempt, end: object): Promise<void> {
   for (const { id, state, problem } of answer?.outcomes ?? []) console.log(id, state ?? problem?.code);
 }
 
+/** What a heartbeat is refused with where the attempt is somebody else's by now. */
+const LOST: readonly unknown[] = ['lease-lost', 'task-not-found'];
+
 /** One heartbeat for all that runs. */
 async function keep(): Promise<void> {
   const attempts = [...held.keys()];
@@ -93,7 +96,7 @@ async function keep(): Promise<void> {
   const leases = attempts.map((attempt) => attempt.message({ progress: attempt.progress }));
   const answer = await send<Outcomes>('/v1/leases/heartbeat', { leases });
   for (const [index, { problem, cancelRequested }] of (answer?.outcomes ?? []).entries()) {
-    if (problem) attempts[index]?.stop('lease-lost');
+    if (LOST.includes(problem?.code)) attempts[index]?.stop('lease-lost');
     else if (cancelRequested) attempts[index]?.stop('cancelled');
   }
 }

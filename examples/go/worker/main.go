@@ -159,7 +159,8 @@ func send(ctx context.Context, timeout time.Duration, method, path string, body,
 		return nil
 	case status < 300:
 		return json.Unmarshal(text, answer)
-	case status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests:
+	case status == http.StatusNotImplemented ||
+		status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests:
 		return refused{response.Status + " " + string(text)}
 	}
 	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
@@ -298,7 +299,7 @@ func (h *holding) keep() error {
 	var answer outcomes
 	err := send(context.Background(), 10*time.Second, "POST", "/v1/leases/heartbeat", object{"leases": leases}, &answer)
 	for index, each := range answer.Outcomes {
-		if each.Problem != nil {
+		if each.Problem != nil && (each.Problem.Code == "lease-lost" || each.Problem.Code == "task-not-found") {
 			attempts[index].stop("lease-lost")
 		} else if each.CancelRequested {
 			attempts[index].stop("cancelled")

@@ -101,7 +101,7 @@ const PROBLEM: MessageKind = {
 const CHANNEL = { $ref: '#/channels/socket' };
 
 function describeOperation({ type, summary, description, answer, problems }: MessageType): object {
-  const codes = problems.map((code) => `\`${code}\``).join(', ');
+  const codes = problems.map((code) => `\`${code}\``).join(', ') || 'none';
   return {
     action: 'receive',
     channel: CHANNEL,
