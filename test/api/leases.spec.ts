@@ -175,10 +175,21 @@ describe.each(STORES)('over %s', (store) => {
       await submit(queue, '1', '2');
       const terms = { workerId: 'w', requestId: REQUEST_ID, wait: '30s' };
       const lease = (max: number) => http.post('/v1/queues/q/lease').send({ ...terms, max });
-      await lease(0).expect(204);
       const first = await lease(1).expect(200);
       expect((await lease(0).expect(200)).body.items).toEqual(first.body.items);
       expect(await stored(queue, '2')).toMatchObject({ state: 'pending' });
+    });
+
+    test('a request that comes after its repeat for no task takes nothing', async () => {
+      const { http, queue } = await startApiOver(store);
+      await submit(queue, '1');
+      const terms = { workerId: 'w', requestId: REQUEST_ID };
+      await http
+        .post('/v1/queues/q/lease')
+        .send({ ...terms, max: 0, wait: '30s' })
+        .expect(204);
+      await http.post('/v1/queues/q/lease').send(terms).expect(204);
+      expect(await stored(queue, '1')).toMatchObject({ state: 'pending' });
     });
 
     test('a repeat that waits gets new tasks where the first ones have gone back', async () => {

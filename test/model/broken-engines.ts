@@ -46,6 +46,10 @@ export function breakEngine({ script, breaks, into }: BrokenEngine): () => void 
 }
 
 const ZOMBIE: Step[] = [submitSome(1), lease(), LOSE_LEASES, lease(1, { worker: 1 })];
+const LATE: Step[] = [
+  { do: 'giveUp', request: { queue: 0, worker: 0, max: 1, leaseMs: 10_000 } },
+  { do: 'leaseLate', queue: 0, worker: 0 },
+];
 const KEYED = { orderingKey: 'o' };
 const RATE = { limit: 1, perMs: 1_000 };
 
@@ -77,9 +81,33 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'gives a repeated lease request other tasks',
-    breaks: "if earlier and string.sub(earlier, 1, #request + 1) == request .. ' ' then",
+    breaks: "if string.sub(latest, 1, #request + 1) == request .. ' ' then",
     into: 'if false then',
     story: [submitSome(2), { do: 'loseReply' }, lease()],
+  },
+  {
+    about: 'gives tasks to a request that was used up before it arrived',
+    breaks: 'elseif taking.most > 0 and not is_used_up(used_up, request) then',
+    into: 'elseif taking.most > 0 then',
+    story: [submitSome(1), ...LATE],
+  },
+  {
+    about: 'forgets with the next lease which request was used up',
+    breaks: 'write_asked(keys, worker, used_up, request',
+    into: "write_asked(keys, worker, '', request",
+    story: [submitSome(2), LATE[0]!, lease(), LATE[1]!],
+  },
+  {
+    about: 'forgets what a lease took when a request is used up',
+    breaks: 'write_asked(keys, worker, use_up(used_up, request), latest, lease_ms)',
+    into: "write_asked(keys, worker, use_up(used_up, request), '', lease_ms)",
+    story: [
+      submitSome(2),
+      lease(0),
+      lease(),
+      { do: 'leaseAgain', queue: 0, worker: 0, max: 0 },
+      { do: 'leaseAgain', queue: 0, worker: 0 },
+    ],
   },
   {
     about: 'loses the place in the ring of a tenant whose lane fills again',

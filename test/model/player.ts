@@ -66,6 +66,14 @@ export class Player {
       }
       case 'leaseAgain': {
         const request = this.#requests.latest(pair.queues[step.queue], step.worker);
+        return request && this.#lease({ ...request, max: step.max ?? request.max });
+      }
+      case 'giveUp': {
+        const request = this.#requests.givenUp(pair.queues[step.request.queue], step.request);
+        return this.#mutate(() => this.#lease({ ...request, max: 0 }));
+      }
+      case 'leaseLate': {
+        const request = this.#requests.late(pair.queues[step.queue], step.worker);
         return request && this.#lease(request);
       }
       case 'settle':

@@ -1,4 +1,4 @@
-import type { LeaseRequest, QueueName } from '@app/queue';
+import { type LeaseRequest, LIMITS, type QueueName } from '@app/queue';
 import { queueKey } from '../../libs/queue/src/redis/keys.js';
 import type { Pair } from './pair.js';
 import type { RequestChoice } from './step.js';
@@ -11,15 +11,23 @@ export class Requests {
   /** Ids of those that took something. */
   readonly #took = new Set<string>();
   readonly #latest = new Map<string, Request>();
+  readonly #givenUp = new Map<string, Request>();
 
   constructor(private readonly pair: Pair) {}
 
   /** One with an id of its own. */
-  fresh(queue: QueueName, { worker, ...choice }: Omit<RequestChoice, 'queue'>): Request {
-    this.#made += 1;
-    const request = { ...choice, queue, workerId: `w${worker}`, requestId: `r${this.#made}` };
-    this.#latest.set(memoryKey(this.pair, request), request);
-    return request;
+  fresh(queue: QueueName, choice: Omit<RequestChoice, 'queue'>): Request {
+    return this.#make(queue, choice, this.#latest);
+  }
+
+  /** One that is used up before it is sent. */
+  givenUp(queue: QueueName, choice: Omit<RequestChoice, 'queue'>): Request {
+    return this.#make(queue, choice, this.#givenUp);
+  }
+
+  /** The latest of these. */
+  late(queue: QueueName, worker: number): Request | undefined {
+    return this.#givenUp.get(memoryKey(this.pair, { queue, workerId: `w${worker}` }));
   }
 
   latest(queue: QueueName, worker: number): Request | undefined {
@@ -32,9 +40,8 @@ export class Requests {
    */
   mayBeSent(request: Request): boolean {
     const key = memoryKey(this.pair, request);
-    return (
-      !this.hasTaken(request) || (this.#latest.get(key) === request && this.pair.forgetting.remembers(key))
-    );
+    const isLatest = this.#latest.get(key)?.requestId === request.requestId;
+    return !this.hasTaken(request) || (isLatest && this.pair.forgetting.remembers(key));
   }
 
   hasTaken(request: Request): boolean {
@@ -42,12 +49,23 @@ export class Requests {
   }
 
   async answered(request: Request, tasks: number): Promise<void> {
-    if (tasks === 0 || this.hasTaken(request)) return;
-    this.#took.add(request.requestId);
-    await this.pair.forgetting.keepUntil(
-      memoryKey(this.pair, request),
-      this.pair.clock.now() + request.leaseMs,
-    );
+    if (tasks > 0) this.#took.add(request.requestId);
+    const { store, forgetting, clock } = this.pair;
+    const key = memoryKey(this.pair, request);
+    // Written just now, and not before.
+    if ((await store.redis.pttl(key)) > 0)
+      await forgetting.keepUntil(key, clock.now() + Math.max(request.leaseMs, LIMITS.requestKeptMsMin));
+  }
+
+  #make(
+    queue: QueueName,
+    { worker, ...choice }: Omit<RequestChoice, 'queue'>,
+    kept: Map<string, Request>,
+  ): Request {
+    this.#made += 1;
+    const request = { ...choice, queue, workerId: `w${worker}`, requestId: `r${this.#made}` };
+    kept.set(memoryKey(this.pair, request), request);
+    return request;
   }
 }
 

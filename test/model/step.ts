@@ -7,8 +7,12 @@ import type { NewTask, Priority, PurgeRequest, QueueSettings, Settlement, Tenant
 export type Step =
   | { do: 'enqueue'; tasks: TaskChoice[]; atomic?: boolean }
   | { do: 'lease'; request: RequestChoice }
-  /** The worker's latest request once more, as after a lost reply. */
-  | { do: 'leaseAgain'; queue: QueueChoice; worker: number }
+  /** The worker's latest request once more, as after a lost reply, or only to know what it took. */
+  | { do: 'leaseAgain'; queue: QueueChoice; worker: number; max?: 0 }
+  /** A request is used up before it arrives. */
+  | { do: 'giveUp'; request: RequestChoice }
+  /** The latest of these arrives. */
+  | { do: 'leaseLate'; queue: QueueChoice; worker: number }
   | { do: 'settle'; settlements: SettlementChoice[]; next?: RequestChoice }
   | { do: 'extend'; leases: number[]; leaseMs: number; progress?: string; logs?: string[] }
   | { do: 'cancel' | 'retry' | 'remove'; tasks: number[] }

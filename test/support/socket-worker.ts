@@ -5,7 +5,6 @@ interface Options {
   workerId: string;
   queue: string;
   slots: number;
-  leaseDuration?: string;
   /** Told of every execution; resolves when it has ended. */
   execute: (task: AssignedTask) => Promise<void>;
 }
@@ -55,14 +54,13 @@ export class SocketWorker {
   }
 
   async #connect(url: string): Promise<void> {
-    const { workerId, queue, leaseDuration = '30s' } = this.options;
+    const { workerId, queue } = this.options;
     const client = await openSocket(url);
     this.#client = client;
     if (this.#stopped) return client.cut();
     const registered = await client.ask<{ session: string; received: number }>('register', {
       workerId,
       queues: [queue],
-      leaseDuration,
       resume: this.#session && { session: this.#session, received: this.#received },
     });
     if (registered.type !== 'registered') throw new Error(JSON.stringify(registered.body));

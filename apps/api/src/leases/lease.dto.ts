@@ -53,7 +53,7 @@ export class WorkerTermsDto {
 /** What to take. */
 export class LeaseTermsDto extends WorkerTermsDto {
   @Field(is.integer(0, LIMITS.leaseTasksMax), {
-    description: `At most this many: as many as can begin at once. They are of at most ${LIMITS.leaseServesTenantsMax} tenants, others come with the next request. 0: nothing new and without waiting, only what a repeat finds.`,
+    description: `At most this many: as many as can begin at once. They are of at most ${LIMITS.leaseServesTenantsMax} tenants, others come with the next request. 0: nothing new and without waiting, only what a repeat finds; \`requestId\` is used up then, and takes nothing with another \`max\`.`,
     default: 1,
     example: 10,
   })

@@ -38,6 +38,8 @@ export const LIMITS = {
   leaseMsMin: SECOND_MS,
   leaseMsMax: 12 * HOUR_MS,
   leaseMsDefault: 30 * SECOND_MS,
+  /** What a lease request took, or that it is used up, is remembered for as long as its lease, and this long at least. */
+  requestKeptMsMin: 2 * MINUTE_MS,
   timeoutMsMax: DAY_MS,
   /** A little over a year: a date further away is a mistake in units more often than a plan. */
   delayMsMax: 400 * DAY_MS,

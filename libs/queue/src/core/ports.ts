@@ -92,14 +92,16 @@ export interface LeaseRequest {
   workerId: string;
   /**
    * At most this many tasks, up to `LIMITS.leaseTasksMax`, of up to `LIMITS.leaseServesTenantsMax` tenants (then there is
-   * `Lease.more`); 0 takes nothing new and passes the wake token on if work is waiting.
+   * `Lease.more`). 0 takes nothing new and passes the wake token on if work is waiting; a `requestId` that comes with it is
+   * used up: who is late with the request takes nothing any more.
    */
   max: number;
   /** How long until the lease is lost unless extended: `LIMITS.leaseMsMin` to `LIMITS.leaseMsMax`. */
   leaseMs: number;
   /**
    * Identity of this request, unguessable and new for every lease: lease tokens are derived from it. A repeat
-   * within `leaseMs` returns what the first one took and still holds, whatever its `max`. Absent: made by the backend.
+   * within `leaseMs`, and within `LIMITS.requestKeptMsMin` in any case, returns what the first one took and still holds,
+   * whatever its `max`. Of those that are used up the latest four of a worker are known as long. Absent: made by the backend.
    */
   requestId?: string;
   /**

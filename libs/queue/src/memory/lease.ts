@@ -3,9 +3,12 @@ import type { Lease, LeaseRequest } from '../core/ports.js';
 import { nextStart, startsNow } from './allowance.js';
 import { FIFO_LANE } from './lanes.js';
 import { promoteDue } from './maintain.js';
-import { dueAt, type QueueState } from './queue-state.js';
+import { type Asked, dueAt, type QueueState } from './queue-state.js';
 import { viewLeased, type TaskRecord } from './record.js';
 import { take } from './take.js';
+
+/** Requests of a worker that are known to be used up. */
+const USED_UP_KEPT = 4;
 
 type Request = LeaseRequest & { requestId: string };
 
@@ -15,8 +18,11 @@ export function lease(queue: QueueState, request: Request, now: number): Lease {
   queue.lanes.rejoinDue(now);
   const only = onlyServed(request);
   const told = !only || queue.watch(only, now);
-  const retaken = retake(queue, request, now);
-  const taken = retaken ? [] : takeNew(queue, request, now);
+  const asked = askedBy(queue, request, now);
+  const retaken = retake(queue, request, asked);
+  const taken =
+    retaken || asked.usedUp.includes(request.requestId) ? [] : takeNew(queue, request, asked, now);
+  if (request.max === 0 && request.requestId !== '') useUp(queue, request, asked, now);
 
   // What was settled along with this has been offered here, if to everybody.
   if (!only || queue.isFifo) queue.freed = false;
@@ -44,25 +50,42 @@ function onlyServed({ tenants = [], steal = true }: LeaseRequest): string[] | un
   return [...tenants, ...(steal || []), FIFO_LANE.tenant];
 }
 
-function takeNew(queue: QueueState, request: Request, now: number): TaskRecord[] {
+/** What the worker asked for, as far as it is remembered. */
+function askedBy(queue: QueueState, { workerId }: Request, now: number): Asked {
+  const asked = queue.requests.get(workerId);
+  return asked && now < asked.until ? asked : { keys: [], usedUp: [], until: 0 };
+}
+
+function takeNew(queue: QueueState, request: Request, { usedUp }: Asked, now: number): TaskRecord[] {
   const { workerId, requestId, leaseMs } = request;
   const records = take(queue, request, Math.min(request.max, startsNow(queue, now)), now, (record, index) => {
     queue.start(record, workerId, tokenOf(requestId, index), leaseMs, now);
   });
   if (records.length > 0) {
-    queue.requests.set(workerId, { requestId, until: now + leaseMs, keys: records.map(({ key }) => key) });
+    const keys = records.map(({ key }) => key);
+    queue.requests.set(workerId, { requestId, keys, usedUp, until: keptUntil(request, now) });
   }
   return records;
 }
 
 /** What a repeated request took the first time and still holds; `undefined` where it is no repeat. */
-function retake(queue: QueueState, request: Request, now: number): TaskRecord[] | undefined {
-  const earlier = queue.requests.get(request.workerId);
-  if (!earlier || earlier.requestId !== request.requestId || now >= earlier.until) return undefined;
-  return earlier.keys.flatMap((key, index) => {
+function retake(queue: QueueState, { requestId }: Request, asked: Asked): TaskRecord[] | undefined {
+  if (asked.requestId !== requestId) return undefined;
+  return asked.keys.flatMap((key, index) => {
     const record = queue.tasks.get(key);
-    return record?.lease?.token === tokenOf(request.requestId, index) ? [record] : [];
+    return record?.lease?.token === tokenOf(requestId, index) ? [record] : [];
   });
+}
+
+function useUp(queue: QueueState, request: Request, asked: Asked, now: number): void {
+  const { workerId, requestId } = request;
+  if (asked.usedUp.includes(requestId)) return;
+  const usedUp = [requestId, ...asked.usedUp].slice(0, USED_UP_KEPT);
+  queue.requests.set(workerId, { ...asked, usedUp, until: keptUntil(request, now) });
+}
+
+function keptUntil({ leaseMs }: Request, now: number): number {
+  return now + Math.max(leaseMs, LIMITS.requestKeptMsMin);
 }
 
 function tokenOf(requestId: string, index: number): string {

@@ -134,7 +134,7 @@ export class MemoryQueue implements Queue {
 
   async lease(request: LeaseRequest): Promise<Lease> {
     checkLeaseRequest(request);
-    const requestId = request.requestId ?? this.#newId();
+    const requestId = request.requestId ?? (request.max === 0 ? '' : this.#newId());
     return lease(this.#queue(request.queue), { ...request, requestId }, this.#clock.now());
   }
 

@@ -33,12 +33,20 @@ export interface QueueListener {
   happened(event: Omit<QueueEvent, 'at'>): void;
 }
 
+/** The latest lease request of a worker that took something, and the latest that are used up. */
+export interface Asked {
+  requestId?: string;
+  keys: readonly string[];
+  usedUp: readonly string[];
+  until: number;
+}
+
 /** What outlives the deletion of a queue. */
 interface Remembered {
   /** Submissions by idempotency key. */
   submissions: Map<string, { fingerprint: string; key: string; until: number }>;
-  /** By worker, the latest lease request that took something. */
-  requests: Map<string, { requestId: string; until: number; keys: string[] }>;
+  /** What each worker asked for. */
+  requests: Map<string, Asked>;
   /** Tenants that were named by workers that do not serve everybody. */
   watched: Watched;
   /** The queue was known once. */

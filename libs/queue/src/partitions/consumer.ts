@@ -53,8 +53,11 @@ export class PartitionedConsumer implements Consumer {
     const { queue, max } = request;
     const heard = this.heard.get(queue) ?? new Set();
     this.heard.delete(queue);
-    const ask = (partition: QueueName, share: number) =>
-      this.inner.lease({ ...request, queue: partition, max: share });
+    const ask = (partition: QueueName, share: number) => {
+      // To pass a token on is not to use the request up.
+      const requestId = share === 0 && max > 0 ? undefined : request.requestId;
+      return this.inner.lease({ ...request, queue: partition, max: share, requestId });
+    };
     const lease = await gather({ partitions: plan, heard, max, ask, first });
     return { ...lease, tasks: lease.tasks.map(inQueue) };
   }
@@ -92,8 +95,8 @@ export class PartitionedConsumer implements Consumer {
  * Which partitions to ask, those of the request's own tenants first. Where to begin follows from the request's identity,
  * so that all get their turn and a repeat asks the same.
  */
-function leasePlan(request: LeaseRequest & { requestId: string }, count: number): QueueName[] {
-  const { queue, requestId, tenants = [], steal = true } = request;
+function leasePlan(request: LeaseRequest, count: number): QueueName[] {
+  const { queue, requestId = '', tenants = [], steal = true } = request;
   const own = partitionsWith(queue, count, tenants);
   const others = partitionsWith(queue, count, steal === true ? undefined : steal || []);
   const names = partitionNames(queue, count);
@@ -105,7 +108,8 @@ function leasePlan(request: LeaseRequest & { requestId: string }, count: number)
   ];
 }
 
-function identified(request: LeaseRequest): LeaseRequest & { requestId: string } {
+function identified(request: LeaseRequest): LeaseRequest {
   checkLeaseRequest(request);
+  if (request.max === 0) return request;
   return { ...request, requestId: request.requestId ?? randomBytes(16).toString('base64url') };
 }

@@ -191,8 +191,9 @@ type Request = LeaseRequest & { requestId: string };
 
 function identified(request: LeaseRequest): Request {
   checkLeaseRequest(request);
+  const { max, requestId } = request;
   // 128 bits: nobody guesses the token of somebody else's lease.
-  return { ...request, requestId: request.requestId ?? randomBytes(16).toString('base64url') };
+  return { ...request, requestId: requestId ?? (max === 0 ? '' : randomBytes(16).toString('base64url')) };
 }
 
 function leaseArguments({ workerId, requestId, max, leaseMs, tenants = [], steal = true }: Request) {

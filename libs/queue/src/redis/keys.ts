@@ -154,7 +154,8 @@ export const QUEUE_KEYS = {
     suffix: 'asked:',
     of: 'worker id',
     type: 'string, expires',
-    holds: "Request id and tasks of the worker's latest lease, for a repeat after a lost reply.",
+    holds:
+      "Request id and tasks of the worker's latest lease, for a repeat after a lost reply; before it, with `~`, the ids of the latest four requests that are used up.",
   },
   finished: {
     suffix: 'finished:',

@@ -1,9 +1,9 @@
 --! Takes waiting tasks for a worker.
 --! flags allow-oom
---! include clock context run record settings lanes ordering moves due finish allowance start levels take
+--! include clock context run record settings lanes ordering moves due finish allowance start levels asked take
 --! arg now
 --! arg worker
---! arg request          tokens are `<request>.<index>`
+--! arg request          tokens are `<request>.<index>`; '' where nothing is to be taken and none is used up
 --! arg max
 --! arg lease_ms
 --! arg tenants          served first, by spaces

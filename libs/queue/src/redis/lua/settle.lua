@@ -1,6 +1,6 @@
 --! Ends leases, and takes the next tasks in the same step where `max` says how many.
 --! flags allow-oom
---! include clock context run record settings lanes ordering moves due finish allowance start levels take retry notes leases
+--! include clock context run record settings lanes ordering moves due finish allowance start levels asked take retry notes leases
 --! arg now
 --! arg worker           of the next lease; the seven from here are those of lease.lua
 --! arg request

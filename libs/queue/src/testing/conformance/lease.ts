@@ -235,7 +235,6 @@ export function describeLease(setup: Setup): void {
       'return it also when they ask for nothing, and then never take anything',
       async () => {
         await subject.add({}, {}, {});
-        expect(await subject.take(0, { requestId: 'r1' })).toEqual([]);
         const taken = await subject.take(2, { requestId: 'r1' });
         expect(keysOf(await subject.take(0, { requestId: 'r1' })).sort()).toEqual(keysOf(taken).sort());
         expect(await subject.take(0, { requestId: 'r2' })).toEqual([]);
@@ -243,6 +242,42 @@ export function describeLease(setup: Setup): void {
         expect(overview?.states).toMatchObject({ running: 2, pending: 1 });
       },
     );
+
+    needs('repeatable-leases').it(
+      'that asked for nothing are used up: who is late with one takes nothing any more',
+      async () => {
+        await subject.add({}, {});
+        const held = await subject.take(1, { requestId: 'r0' });
+        await subject.lease(0, { requestId: 'r1' });
+        // Whether the one before was told that something waits must not depend on the late one.
+        expect(await subject.lease(5, { requestId: 'r1' })).toEqual({ tasks: [], more: true });
+        expect(await subject.take(5, { requestId: 'r0' })).toEqual(held);
+        await subject.takeOne({ requestId: 'r2' });
+        await subject.addOne();
+        expect(await subject.take(5, { requestId: 'r1' })).toEqual([]);
+        expect(await subject.take(5, { requestId: 'r1', workerId: 'worker-2' })).toHaveLength(1);
+      },
+    );
+
+    needs('repeatable-leases').it(
+      'that were asked for and then for nothing are used up when another one came between',
+      async () => {
+        await subject.add({}, {});
+        const [task] = await subject.take(1, { requestId: 'r1' });
+        await subject.take(0, { requestId: 'r1' });
+        await subject.release(task!);
+        await subject.takeOne({ requestId: 'r2' });
+        expect(await subject.take(5, { requestId: 'r1' })).toEqual([]);
+      },
+    );
+
+    needs('repeatable-leases').it('are used up for as long as the latest four of a worker', async () => {
+      await subject.addOne();
+      const ids = ['r1', 'r2', 'r3', 'r4', 'r5'];
+      for (const requestId of [...ids, 'r5', 'r4']) await subject.lease(0, { requestId });
+      for (const requestId of ids.slice(1)) expect(await subject.take(1, { requestId })).toEqual([]);
+      expect(await subject.take(1, { requestId: 'r1' })).toHaveLength(1);
+    });
 
     needs('repeatable-leases').it('return only what is still held', async () => {
       await subject.add({}, {}, {});
@@ -286,14 +321,21 @@ export function describeLease(setup: Setup): void {
       expect(second.leaseToken).not.toBe(first.leaseToken);
     });
 
-    it('are new requests once the length of the lease has passed', async () => {
-      if (!subject.forgetsByClock) return;
-      await subject.add({ key: 'a' }, { key: 'b' });
-      const first = await subject.takeOne({ requestId: 'r1' });
-      await subject.queue.extend([first], LEASE_MS * 2);
-      subject.clock.advance(LEASE_MS);
-      expect(keysOf(await subject.take(1, { requestId: 'r1' }))).toEqual(['b']);
-    });
+    needs('repeatable-leases').it.each([LEASE_MS, LIMITS.requestKeptMsMin + 1_000])(
+      'are new requests once the %s ms of the lease have passed, and two minutes',
+      async (leaseMs) => {
+        if (!subject.forgetsByClock) return;
+        await subject.add({ key: 'a' }, { key: 'b' });
+        const first = await subject.takeOne({ requestId: 'r1', leaseMs });
+        await subject.lease(0, { requestId: 'r2', leaseMs });
+        subject.clock.advance(Math.max(leaseMs, LIMITS.requestKeptMsMin) - 1);
+        await subject.queue.extend([first], LEASE_MS);
+        expect(keysOf(await subject.take(1, { requestId: 'r1', leaseMs }))).toEqual(['a']);
+        expect(await subject.take(1, { requestId: 'r2', leaseMs })).toEqual([]);
+        subject.clock.advance(1);
+        expect(keysOf(await subject.take(1, { requestId: 'r1', leaseMs }))).toEqual(['b']);
+      },
+    );
 
     needs('repeatable-leases').it('work for the lease that comes with a settlement', async () => {
       await subject.add({}, {}, {});

@@ -11,11 +11,11 @@ local function history_of(keys, key, index, deadline, attempt, failures, crashes
   return table.concat(errors, '\30')
 end
 
--- The tasks of a repeated request that are still held with its tokens, appended to `reply`.
-local function retake(context, request, earlier, reply)
+-- The tasks that a repeated request took and that are still held with its tokens, appended to `reply`.
+local function retake(context, request, taken, reply)
   local keys = context.keys
   local index = 0
-  for key in string.gmatch(string.sub(earlier, #request + 2), '%S+') do
+  for key in string.gmatch(taken, '%S+') do
     local token = request .. '.' .. index
     local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'attempt', 'failures', 'crashes')
     if state[1] == 'running' and state[2] == token then

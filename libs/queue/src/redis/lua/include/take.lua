@@ -186,7 +186,7 @@ local function watch(context, own, stolen)
   return true
 end
 
--- Takes up to `max` tasks for a worker. `tenants` are served first, then those of `steal`, where `~` is everybody.
+-- Takes up to `max` tasks for a worker, for none only what a repeat finds: then the request is used up. `tenants` are served first, then those of `steal`, where `~` is everybody.
 -- Appends more, ms until the next may be taken or '', the deadline and the tasks to `reply`.
 local function take(context, worker, request, max, lease_ms, tenants, steal, reply)
   local keys, now = context.keys, context.now
@@ -196,12 +196,12 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
   local stolen = steal == '~' and {} or words_of(steal)
   local told = steal == '~' or watch(context, own, stolen)
   local allowed, until_ms = queue_allowance(context)
-  local earlier = redis.call('GET', keys.asked .. worker)
+  local used_up, latest = read_asked(keys, worker)
   local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200)
   local taken = taking.taken
-  if earlier and string.sub(earlier, 1, #request + 1) == request .. ' ' then
-    retake(context, request, earlier, taking.tasks)
-  elseif taking.most > 0 then
+  if string.sub(latest, 1, #request + 1) == request .. ' ' then
+    retake(context, request, string.sub(latest, #request + 2), taking.tasks)
+  elseif taking.most > 0 and not is_used_up(used_up, request) then
     if context.settings.mode ~= 'fifo' then
       take_named(taking, own)
       take_named(taking, stolen)
@@ -213,11 +213,14 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     call_each('SADD', keys.leasedBy .. worker, taken)
     charge_queue(context, #taken)
     if #taken > 0 then
-      redis.call('SET', keys.asked .. worker, request .. ' ' .. table.concat(taken, ' '), 'PX', lease_ms)
+      write_asked(keys, worker, used_up, request .. ' ' .. table.concat(taken, ' '), lease_ms)
       if allowed ~= math.huge then
         allowed, until_ms = queue_allowance(context)
       end
     end
+  end
+  if max == 0 and request ~= '' and not is_used_up(used_up, request) then
+    write_asked(keys, worker, use_up(used_up, request), latest, lease_ms)
   end
   if everybody then
     -- What a settlement of this call gave back has been offered here.
