@@ -28,6 +28,7 @@ function watchSignals(simulation) {
         simulation.stopSubmitting();
       } else if (performance.now() - firstAtMs > 500) {
         // One Ctrl-C arrives twice under npm, from the terminal and passed on by npm: hence the pause.
+        console.log(`\n${signal}: what runs is given back; once more to leave at once.`);
         simulation.stopWorking();
         // Without an API nothing can be settled.
         process.once(signal, () => process.exit(1));

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { LIMITS } from '@app/queue';
 import { root } from '../../tools/lib/root.mjs';
 import { countsOf, request } from '../support/client.js';
 import { type AppProcess, killLeftovers, startApi } from '../support/processes.js';
@@ -71,12 +72,23 @@ test('Ctrl-C ends the submissions, a second one gives back what runs, and all is
 
 test.each([
   [['--rate', 'fast'], '--rate must be a number'],
+  [['--workers', '2.5'], '--workers must be a whole number'],
+  [['--workers', '3', '--sockets', '4'], '--sockets must not be more than the 3 --workers'],
+  [['--queue', 'a b'], '--queue must be 1 to 64 of'],
   [['--types', 'resize'], '--types must be like'],
+  [['--types', 'a b=1ms'], '--types must be like'],
   [['--speed', '1'], "Unknown option '--speed'"],
 ])('%j is refused with a word on what is right', async (args, message) => {
   const { code, text } = await simulate(...args).ended;
   expect(code).toBe(2);
   expect(text).toContain(message);
+});
+
+test('what only the API refuses is told in its words', async () => {
+  const types = Array.from({ length: LIMITS.workerTypesMax + 1 }, (_, n) => `t${n}=1ms`).join();
+  const { code, text } = await simulate('--types', types).ended;
+  expect(code).toBe(1);
+  expect(text).toContain('The API refuses it: 422 invalid-request: types must be a list');
 });
 
 function simulate(...args: string[]) {

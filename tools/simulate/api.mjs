@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** The API says no, and would say it again. */
 export class Refused extends Error {
-  constructor(status, text) {
-    super(`${status} ${text}`);
+  /** @param {{status: number, code?: string, title?: string, detail?: string}} problem */
+  constructor({ status, code = 'refused', title = '', detail = title }) {
+    super(`${status} ${code}: ${detail}`);
     this.status = status;
   }
 }
@@ -33,7 +34,8 @@ export class Api {
     });
     const text = await answer.text();
     if (answer.ok) return text === '' ? undefined : JSON.parse(text);
-    if (answer.status < 500 && ![408, 429].includes(answer.status)) throw new Refused(answer.status, text);
+    if (answer.status < 500 && ![408, 429].includes(answer.status))
+      throw new Refused(problemOf(answer, text));
     await delay(Number(answer.headers.get('retry-after') ?? 0) * 1_000, undefined, { signal });
     throw new Error(`answered ${answer.status}`);
   }
@@ -49,4 +51,10 @@ export class Api {
       }
     }
   }
+}
+
+/** Something else than the API, a proxy perhaps, answers without a problem document. */
+function problemOf({ status, headers, statusText }, text) {
+  const isProblem = headers.get('content-type')?.startsWith('application/problem+json');
+  return isProblem ? JSON.parse(text) : { status, title: statusText };
 }

@@ -16,7 +16,7 @@ there is one, and prints each second what happens. Ctrl-C ends the submissions, 
   --seconds N      submit for so long (no end)
   --drain N        then work on for so many seconds at most (30)
   --types LIST     name=time/failures,…: what tasks take, give or take a half, and how many of a hundred attempts fail
-                   (resize=20ms,report=200ms/5,train=1s/20)
+                   (resize=20ms,report=50ms/5,train=200ms/20)
   --tenants N      tenants that submit, in turn (10)
   --queue NAME     (simulation)`;
 
@@ -26,10 +26,10 @@ const COUNTS = {
   machines: { default: 4, min: 1, max: 10_000 },
   gpus: { default: 2, min: 1, max: 1_000 },
   slots: { default: 4, min: 1, max: 100 },
-  rate: { default: 100, min: 0, max: 100_000 },
+  rate: { default: 100, min: 0, max: 100_000, fractions: true },
   tasks: { default: Infinity, min: 0, max: 1e9 },
-  seconds: { default: Infinity, min: 0, max: 1e9 },
-  drain: { default: 30, min: 0, max: 1e6 },
+  seconds: { default: Infinity, min: 0, max: 1e9, fractions: true },
+  drain: { default: 30, min: 0, max: 1e6, fractions: true },
   tenants: { default: 10, min: 1, max: 1_000_000 },
 };
 
@@ -38,13 +38,15 @@ export function parseOptions(args) {
   const texts = parse(args);
   const options = {
     help: texts.help,
-    queue: texts.queue,
+    queue: parseQueue(texts.queue),
     types: parseTypes(texts.types),
-    url: (process.env.FAIRLANE_URL ?? 'http://127.0.0.1:3000').replace(/\/$/, ''),
+    url: parseUrl(process.env.FAIRLANE_URL ?? 'http://127.0.0.1:3000'),
     apiKey: process.env.FAIRLANE_API_KEY,
   };
   for (const [name, rule] of Object.entries(COUNTS)) options[name] = parseCount(name, texts[name], rule);
-  options.sockets = Math.min(options.sockets ?? Math.floor(options.workers / 2), options.workers);
+  options.sockets ??= Math.floor(options.workers / 2);
+  if (options.sockets > options.workers)
+    throw new Problem(`--sockets must not be more than the ${options.workers} --workers.`, 2);
   return options;
 }
 
@@ -57,7 +59,7 @@ function parse(args) {
         ...Object.fromEntries(counts),
         help: { type: 'boolean', default: false },
         queue: { type: 'string', default: 'simulation' },
-        types: { type: 'string', default: 'resize=20ms,report=200ms/5,train=1s/20' },
+        types: { type: 'string', default: 'resize=20ms,report=50ms/5,train=200ms/20' },
       },
     }).values;
   } catch (error) {
@@ -65,18 +67,32 @@ function parse(args) {
   }
 }
 
-function parseCount(name, text, { default: otherwise, min, max }) {
+function parseCount(name, text, { default: otherwise, min, max, fractions = false }) {
   if (text === undefined) return otherwise;
   const count = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && count >= min && count <= max) return count;
-  throw new Problem(`--${name} must be a number from ${min} to ${max}, not ${text}.`, 2);
+  const isNumber = (fractions ? /^\d+(\.\d+)?$/ : /^\d+$/).test(text);
+  if (isNumber && count >= min && count <= max) return count;
+  throw new Problem(
+    `--${name} must be a ${fractions ? '' : 'whole '}number from ${min} to ${max}, not ${text}.`,
+    2,
+  );
+}
+
+function parseQueue(text) {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(text)) return text;
+  throw new Problem(`--queue must be 1 to 64 of A-Z a-z 0-9 . _ -, not ${text}.`, 2);
+}
+
+function parseUrl(text) {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text.replace(/\/$/, '');
+  throw new Problem(`FAIRLANE_URL must be like http://127.0.0.1:3000, not ${text}.`, 2);
 }
 
 /** @returns {Map<string, {ms: number, failures: number}>} failures: the share of attempts that fail */
 function parseTypes(text) {
   const types = text.split(',').map((one) => {
     const [, name, amount, unit, failures = '0'] =
-      /^([^=]+)=(\d+(?:\.\d+)?)(ms|s|m)(?:\/(\d+(?:\.\d+)?))?$/.exec(one) ?? [];
+      /^([A-Za-z0-9._:/-]{1,64})=(\d+(?:\.\d+)?)(ms|s|m)(?:\/(\d+(?:\.\d+)?))?$/.exec(one) ?? [];
     if (name === undefined || Number(failures) > 100) {
       throw new Problem(`--types must be like resize=20ms,train=1s/20, not ${text}.`, 2);
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from '../lib/problem.mjs';
-import { Api } from './api.mjs';
+import { Api, Refused } from './api.mjs';
 import { HttpWorker } from './http-worker.mjs';
 import { Ledger } from './ledger.mjs';
 import { printHead, printSecond, printSummary, printWorkers } from './report.mjs';
@@ -47,7 +47,9 @@ export class Simulation {
     }, 1_000);
     // A worker that cannot work ends it all; those that an operator sent home do not.
     const failing = crew.then(() => new Promise(() => undefined));
-    await Promise.race([this.submitter.run(), failing]);
+    await Promise.race([this.submitter.run(), failing]).catch((error) => {
+      throw error instanceof Refused ? new Problem(`The API refuses it: ${error.message}`) : error;
+    });
     await this.#drain();
     this.stopWorking();
     await crew;
@@ -58,8 +60,12 @@ export class Simulation {
 
   async #checkApi() {
     await this.api.send('GET', '/v1/stats').catch((error) => {
+      const { url } = this.options;
+      if (error.status === 401)
+        throw new Problem(`The API at ${url} asks for a key: set FAIRLANE_API_KEY to one that it knows.`);
+      const why = error.cause?.message || error.message;
       throw new Problem(
-        `No API that answers at ${this.options.url}: ${error.message}. Start one with npm start, or set FAIRLANE_URL and FAIRLANE_API_KEY.`,
+        `No API that answers at ${url}: ${why}. Start one with npm start, or set FAIRLANE_URL.`,
       );
     });
   }

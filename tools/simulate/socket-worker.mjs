@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { Refused } from './api.mjs';
 import { Worker } from './worker.mjs';
 
 /** A worker as docs/websocket.md tells one to be written. */
@@ -18,7 +19,7 @@ export class SocketWorker extends Worker {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       await this.#connect().catch((error) => {
-        if (error.problem?.status < 500) throw error;
+        if (error.status < 500) throw error;
       });
       if (!signal.aborted)
         await delay(200 + Math.random() * 800, undefined, { signal }).catch(() => undefined);
@@ -35,7 +36,7 @@ export class SocketWorker extends Worker {
   async settle(settlement) {
     const body = { settlements: [settlement] };
     const answer = await this.#ask('settle', body).catch((error) => {
-      if (error.problem?.status < 500) throw error;
+      if (error.status < 500) throw error;
       return this.api.insist('POST', '/v1/leases/settle', body);
     });
     return answer.outcomes[0];
@@ -81,7 +82,7 @@ export class SocketWorker extends Worker {
     } else {
       const waiting = this.#waiting.get(requestId);
       this.#waiting.delete(requestId);
-      if (type === 'problem') waiting?.reject(Object.assign(new Error(body.title), { problem: body }));
+      if (type === 'problem') waiting?.reject(new Refused(body));
       else waiting?.resolve(body);
     }
   }

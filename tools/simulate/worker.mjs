@@ -84,7 +84,7 @@ export class Worker {
     const leases = jobs.map(({ task }) => ({ id: task.id, leaseToken: task.leaseToken }));
     const outcomes = await this.sendBeat({ leases }).catch(() => []);
     for (const [index, { problem, cancelRequested }] of outcomes.entries()) {
-      if (problem) jobs[index].stop.abort('lost');
+      if ([404, 409].includes(problem?.status)) jobs[index].stop.abort('lost');
       else if (cancelRequested) jobs[index].stop.abort('cancelled');
     }
   }
