@@ -77,13 +77,19 @@ const GOALS = [
     floor: [atLeast(5_000)],
     after: [atLeast(15_000)],
   },
-  ...['enqueue-singly', 'enqueue-batches', 'drain', 'http-post', 'http-get', 'http-pull'].map((figure) => ({
-    title: `1,000,000 tasks of 100,000 tenants waiting: ${figure}`,
+  ...[
+    'enqueue-singly',
+    'enqueue-batches',
+    'drain',
+    'drain-two',
+    'http-post',
+    'http-post-batches',
+    'http-get',
+    'http-pull',
+    'http-wait',
     // By how much it costs more: the rate of the empty queue by that of the full one.
-    of: `size-${figure}/empty`,
-    floor: [atMost(1.5, `size-${figure}/full`)],
-    after: [atMost(1.2, `size-${figure}/full`)],
-  })),
+  ].map((figure) => beforeFull(figure, `size-${figure}/empty`, `size-${figure}/full`)),
+  beforeFull('latency, median', 'size-latency/full', 'size-latency/empty'),
   ...['enqueue-singly', 'enqueue-batches', 'drain-one', 'http-post'].flatMap((figure) => [
     {
       title: `Append-only file, fsync every second: ${figure}`,
@@ -112,6 +118,15 @@ const GOALS = [
   },
   { title: 'Start: API ready to serve', of: 'start/fairlane', floor: [atMost(2)], after: [atMost(0.7)] },
 ];
+
+function beforeFull(figure, of, by) {
+  return {
+    title: `1,000,000 tasks of 100,000 tenants waiting: ${figure}`,
+    of,
+    floor: [atMost(1.5, by)],
+    after: [atMost(1.2, by)],
+  };
+}
 
 function atLeast(bound, by) {
   return { bound, by, more: true };

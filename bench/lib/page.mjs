@@ -42,7 +42,11 @@ function renderCharts(figures) {
 
 /** What a task costs with so many waiting, by what it costs with none. */
 function growthChart(figures) {
-  const costs = ({ values }) => Object.values(values).map((rates) => median(values.empty) / median(rates));
+  const costs = ({ values, less }) =>
+    Object.values(values).map((those) => {
+      const ratio = median(values.empty) / median(those);
+      return less ? 1 / ratio : ratio;
+    });
   return lineChart({
     title: 'Cost of a task with so many waiting, by its cost with none',
     points: Object.keys(figures[0].values),

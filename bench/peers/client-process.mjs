@@ -26,12 +26,13 @@ const methods = {
     return (tasks / (performance.now() - startedMs)) * 1_000;
   },
 
-  /** Begins to work off whatever waits. */
-  work({ concurrency = BATCH } = {}) {
-    const working = client.work(concurrency, {
+  /** Begins to work off whatever waits; `tenant`: of this one only. */
+  work({ concurrency = BATCH, tenant } = {}) {
+    const told = {
       started: () => onStarted(performance.now()),
       ended: () => endedAtMs.push(performance.timeOrigin + performance.now()),
-    });
+    };
+    const working = client.work(concurrency, told, tenant);
     // What it loops for is told on its way; that it is cut off when it closes is no news.
     Promise.resolve(working).catch((error) => {
       if (!closing) throw error;

@@ -15,11 +15,12 @@ export async function open({ port }) {
       const outcomes = await queue.enqueue(Array.from({ length: count }, (_, i) => task(i)));
       if (outcomes.some(({ status }) => status !== 'accepted')) throw new Error('a task was not accepted');
     },
-    work(concurrency, { started, ended }) {
+    work(concurrency, { started, ended }, tenant) {
       runner = new Runner({
         queue,
         queues: [QUEUE],
         handlers: new HandlerTable([{ type: TYPE, run: () => started() }]),
+        ...(tenant && { tenants: [tenant], steal: false }),
         concurrency,
         workerId: holder,
         meter: { ...NO_METER, attemptEnded: ended },

@@ -54,9 +54,7 @@ export const latency = {
   systems: SYSTEMS,
   async measure(system, { latencies, fsync }) {
     return withClient(system, fsync, async (client) => {
-      await client.call('work');
-      await client.call('latencies', { tasks: latencies * WARM_UP, restMs: 1 });
-      const all = await client.call('latencies', { tasks: latencies, restMs: 2 });
+      const all = await restLatencies(client, { latencies });
       return { 'latency-median': quantile(all, 0.5), 'latency-p99': quantile(all, 0.99) };
     });
   },
@@ -91,11 +89,18 @@ export function submitted(tasks) {
   return tasks * (1 + WARM_UP);
 }
 
+/** From the call that submits a task to the start of its handler, in ms, of one task after the other. */
+export async function restLatencies(client, { latencies }, work) {
+  await client.call('work', work);
+  await client.call('latencies', { tasks: latencies * WARM_UP, restMs: 1 });
+  return client.call('latencies', { tasks: latencies, restMs: 2 });
+}
+
 /** Lets so many worker processes work off `tasks`; answers how many per second, once they have warmed up. */
-export async function drainRate(system, store, tasks, workers) {
+export async function drainRate(system, store, tasks, workers, work) {
   const clients = await Promise.all(Array.from({ length: workers }, () => startClient(system, store)));
-  const all = (method) => Promise.all(clients.map((client) => client.call(method)));
-  await all('work');
+  const all = (method, options) => Promise.all(clients.map((client) => client.call(method, options)));
+  await all('work', work);
   const givenUpAtMs = performance.now() + PATIENCE_MS;
   for (let ended = 0; ended < tasks; ended = (await all('ended')).reduce((sum, count) => sum + count)) {
     if (performance.now() > givenUpAtMs)

@@ -47,21 +47,22 @@ export function postOne(url, { requests }) {
 }
 
 /** How many tasks wait after that. */
-export function posted({ requests }) {
+export function postedOne({ requests }) {
   return requestsSent(IN_FLIGHT, requests);
 }
 
 export async function postMany(url, { requests }) {
-  const batches = Math.max(IN_FLIGHT, Math.ceil(requests / LIGHTER));
-  return (
-    BATCH *
-    (await httpLoad({
-      url: `${url}/v1/tasks/batch`,
-      body: BATCH_BODY,
-      connections: IN_FLIGHT,
-      requests: batches,
-    }))
-  );
+  const load = { url: `${url}/v1/tasks/batch`, body: BATCH_BODY, connections: IN_FLIGHT };
+  return BATCH * (await httpLoad({ ...load, requests: batchesOf(requests) }));
+}
+
+/** How many tasks wait after that. */
+export function postedMany({ requests }) {
+  return BATCH * requestsSent(IN_FLIGHT, batchesOf(requests));
+}
+
+function batchesOf(requests) {
+  return Math.max(IN_FLIGHT, Math.ceil(requests / LIGHTER));
 }
 
 /** Reads some of these tasks in turn. */

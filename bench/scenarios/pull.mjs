@@ -29,18 +29,22 @@ export const wait = {
   },
   systems: ['fairlane'],
   async measure(_system, { requests, fsync }) {
-    return whileRunning(await Service.start(fsync), async ({ redis, url }) =>
-      whileRunning(await startClient('fairlane', redis), async (client) => {
-        await client.call('work');
-        const load = {
-          url: `${url}/v1/tasks`,
-          body: JSON.stringify({ queue: QUEUE, type: TYPE, payload: PAYLOAD }),
-          headers: ['prefer: wait=10'],
-          connections: CONNECTIONS,
-          requests: Math.ceil(requests / 2),
-        };
-        return { 'http-wait': await httpLoad(load) };
-      }),
-    );
+    return whileRunning(await Service.start(fsync), async (service) => ({
+      'http-wait': await waitRate(service, { requests }),
+    }));
   },
 };
+
+/** Requests per second that submit a task and wait until a worker process has ended it. */
+export async function waitRate({ redis, url }, { requests }, work) {
+  return whileRunning(await startClient('fairlane', redis), async (client) => {
+    await client.call('work', work);
+    return httpLoad({
+      url: `${url}/v1/tasks`,
+      body: JSON.stringify({ queue: QUEUE, type: TYPE, payload: PAYLOAD }),
+      headers: ['prefer: wait=10'],
+      connections: CONNECTIONS,
+      requests: Math.ceil(requests / 2),
+    });
+  });
+}

@@ -1,25 +1,36 @@
 import { startClient } from '../lib/client.mjs';
+import { quantile } from '../lib/figures.mjs';
 import { Service } from '../lib/service.mjs';
 import { whileRunning } from '../lib/while-running.mjs';
-import { BATCH, QUEUE } from '../lib/work.mjs';
-import { drainRate, submit, submitted } from './engine.mjs';
-import { getSome, postOne, posted } from './http.mjs';
+import { BATCH, QUEUE, TENANT } from '../lib/work.mjs';
+import { drainRate, restLatencies, submit, submitted } from './engine.mjs';
+import { getSome, postedOne, postMany, postedMany, postOne } from './http.mjs';
+import { waitRate } from './pull.mjs';
 
 const TASKS_PER_TENANT = 10;
+/** A worker that leaves what waits where it is. */
+const LONE = { tenant: TENANT };
 
 /** How many tasks wait. */
 const WAITING = { empty: 0, '100,000': 100_000, full: 1_000_000 };
 const QUICKER = 50;
 
-/** The same work before an empty queue and before full ones. Each round leaves as many tasks as it found. */
+/**
+ * The same work before an empty queue and before full ones. Each round leaves as many tasks as it found, and those that are
+ * taken at once are of as many tenants at every size: 50 tasks of 50 tenants are more work than 50 of one.
+ */
 export const size = {
   figures: {
     'size-enqueue-singly': { title: 'Enqueue singly', unit: 'tasks/s' },
     'size-enqueue-batches': { title: 'Enqueue in batches of 100', unit: 'tasks/s' },
     'size-drain': { title: 'Drain, one worker process', unit: 'tasks/s' },
+    'size-drain-two': { title: 'Drain, two worker processes', unit: 'tasks/s' },
+    'size-latency': { title: 'Enqueue to handler at rest, median', unit: 'ms', less: true },
     'size-http-post': { title: 'POST a task', unit: 'requests/s' },
+    'size-http-post-batches': { title: 'POST 100 tasks', unit: 'tasks/s' },
     'size-http-get': { title: 'GET a task', unit: 'requests/s' },
     'size-http-pull': { title: 'Lease and complete over HTTP', unit: 'tasks/s' },
+    'size-http-wait': { title: 'POST with Prefer: wait', unit: 'requests/s' },
   },
   systems: Object.keys(WAITING),
   async prepare(system, { quick }) {
@@ -39,13 +50,32 @@ export const size = {
     const enqueue = async (options) =>
       whileRunning(await startClient('fairlane', redis), (client) => submit(client, options));
     const tenants = tasks / TASKS_PER_TENANT;
+    const drain = (workers) => drainRate('fairlane', redis, submitted(tasks), workers);
+
+    const singly = await enqueue({ tasks, tenants });
+    const drainOne = await drain(1);
+    const batches = await enqueue({ tasks, tenants, batch: BATCH });
+    const drainTwo = await drain(2);
+    const latencies = await whileRunning(await startClient('fairlane', redis), (client) =>
+      restLatencies(client, settings, LONE),
+    );
+    const post = await postOne(url, http);
+    const postBatches = await postMany(url, http);
+    const get = await getSome(url, await someWaiting(url), http);
+    await drainRate('fairlane', redis, postedOne(http) + postedMany(http), 1, LONE);
+    await enqueue({ tasks, tenants, batch: BATCH });
+    const pull = await drainRate('fairlane-http', service, submitted(tasks), 1);
     return {
-      'size-enqueue-singly': await enqueue({ tasks, tenants }),
-      'size-enqueue-batches': await enqueue({ tasks, tenants, batch: BATCH }),
-      'size-drain': await drainRate('fairlane', redis, 2 * submitted(tasks), 1),
-      'size-http-post': await postOne(url, http),
-      'size-http-get': await getSome(url, await someWaiting(url), http),
-      'size-http-pull': await drainRate('fairlane-http', service, posted(http), 1),
+      'size-enqueue-singly': singly,
+      'size-enqueue-batches': batches,
+      'size-drain': drainOne,
+      'size-drain-two': drainTwo,
+      'size-latency': quantile(latencies, 0.5),
+      'size-http-post': post,
+      'size-http-post-batches': postBatches,
+      'size-http-get': get,
+      'size-http-pull': pull,
+      'size-http-wait': await waitRate(service, http, LONE),
     };
   },
 };
