@@ -41,6 +41,7 @@ export class Store {
   #root?: Bull.IQueueBackend;
   #backends = new Map<QueueName, Bull.IQueueBackend>();
   #away = false;
+  #closed = false;
 
   constructor(private readonly options: StoreOptions) {}
 
@@ -78,6 +79,7 @@ export class Store {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#root?.close().catch(() => undefined);
     await this.#connection?.close(this.#away).catch(() => undefined);
     this.#backends.clear();
@@ -153,7 +155,7 @@ export class Store {
   #reportState(client: Bull.RedisClient): void {
     const { logger } = this.options;
     client.on('close', () => {
-      if (!this.#away) logger.warn('Redis of the queues on BullMQ is away; reconnecting');
+      if (!this.#away && !this.#closed) logger.warn('Redis of the queues on BullMQ is away; reconnecting');
       this.#away = true;
     });
     client.on('ready', () => {
