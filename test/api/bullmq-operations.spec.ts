@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { HandlerTable, Runner } from '@app/queue';
-import { QueueEvents } from 'bullmq';
+import { Queue as StockQueue, QueueEvents } from 'bullmq';
 import { Redis } from 'ioredis';
 import { follow } from '../support/events.js';
 import { commandCalls } from '../support/redis.js';
@@ -14,6 +14,8 @@ import {
   stockWorker,
   useBullmq,
 } from './bullmq-support.js';
+
+type Http = Awaited<ReturnType<typeof start>>['http'];
 
 useBullmq();
 afterEach(cutSockets);
@@ -147,8 +149,52 @@ describe('an operator', () => {
     const { http } = await start();
     const { body } = await http.post('/v1/tasks').send({ type: 'a', queue: 'q', tenant: 'acme' }).expect(501);
     expect(body).toMatchObject({ code: 'capability-not-supported', capability: 'tenants' });
-    await http.post('/v1/tasks').set('idempotency-key', '"k"').send({ type: 'a', queue: 'q' }).expect(501);
     await http.post('/v1/tasks').send({ type: 'a', queue: 'q', id: '17' }).expect(501);
+  });
+});
+
+describe('an idempotency key', () => {
+  const submitWith = (http: Http, task: object = {}) =>
+    http
+      .post('/v1/tasks')
+      .set('idempotency-key', '"k"')
+      .send({ type: 'a', queue: 'q', payload: 1, ...task });
+
+  test('makes one job of all that are submitted with it, over whichever process', async () => {
+    const { http, stock } = await start();
+    const other = await startBullmqApi();
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => submitWith(n % 2 ? http : other.http).expect(202)),
+    );
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+    expect(answers.filter(({ headers }) => headers['idempotent-replayed'] === undefined)).toHaveLength(1);
+    expect(await stock.getJobCounts('prioritized', 'waiting')).toEqual({ prioritized: 1, waiting: 0 });
+    await submitWith(http, { payload: 2 }).expect(422);
+    await stock.obliterate({ force: true });
+    expect((await submitWith(http).expect(410)).body).toMatchObject({ code: 'task-gone' });
+  });
+
+  test('whose submission stopped before the job was stored stores it when it is repeated', async () => {
+    const { http, stock } = await start();
+    const { body } = await submitWith(http).expect(202);
+    await (await stock.getJob(body.id.slice(2)))!.remove();
+    const notes = closeLater(new StockQueue('q~keys', place()));
+    const [note] = await notes.getDelayed();
+    const { stored, ...use } = note!.data as { stored: true };
+    expect(stored).toBe(true);
+    await note!.updateData(use);
+    expect((await submitWith(http).expect(202)).body).toMatchObject({ id: body.id, state: 'pending' });
+    expect(await stock.getJobCounts('prioritized')).toEqual({ prioritized: 1 });
+  });
+
+  test('is not used up where the queue is drained, which is refused all the same', async () => {
+    const { http } = await start();
+    await http.post('/v1/queues/q/drain').expect(200);
+    await submitWith(http).expect(409);
+    await http.post('/v1/queues/q/resume').expect(200);
+    await submitWith(http, { payload: 2 }).expect(202);
+    await http.post('/v1/queues/q/drain').expect(200);
+    await submitWith(http, { payload: 2 }).expect(202);
   });
 });
 

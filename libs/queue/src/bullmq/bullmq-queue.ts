@@ -11,6 +11,7 @@ import { BullmqConsumer } from './consumer.js';
 import { Directory } from './directory.js';
 import { EndWatcher } from './end-watcher.js';
 import { EventStreams } from './event-stream.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
 import { BullmqInspector } from './inspector.js';
 import { whatIsLeft } from './lease.js';
 import { BullmqMaintainer } from './maintainer.js';
@@ -35,6 +36,7 @@ export interface BullmqQueueOptions {
 
 /** What BullMQ has, or what can be had on it: docs/bullmq.md. */
 export const BULLMQ_CAPABILITIES: ReadonlySet<Capability> = new Set<Capability>([
+  'idempotency-keys',
   'timeouts',
   'metadata',
   'drain',
@@ -53,18 +55,19 @@ export function createBullmqQueue(options: BullmqQueueOptions): Queue {
   const { address, prefix = 'bull', queues = [], logger = SILENT, random = Math.random } = options;
   const store = new Store({ address, prefix, logger });
   const cancelled = new Cancelled(store);
+  const keys = new IdempotencyKeys(store);
   const directory = new Directory(store, queues);
   const streams = new EventStreams(store);
   const bells = new WorkBells(streams, (queue) => store.run(queue, whatIsLeft));
   const ends = new EndWatcher(store, cancelled, streams);
   const observer = new BullmqObserver(store, cancelled, directory, streams);
   const roles: Role[] = [
-    new BullmqProducer(store, cancelled, directory),
+    new BullmqProducer(store, cancelled, keys, directory),
     new BullmqConsumer(store, cancelled, directory, bells, random),
     new BullmqInspector(store, cancelled, directory, ends),
     observer,
     new BullmqOperator(store, cancelled, directory),
-    new BullmqMaintainer(store, cancelled),
+    new BullmqMaintainer(store, cancelled, keys),
     NO_REGISTRY,
     {
       capabilities: () => BULLMQ_CAPABILITIES,

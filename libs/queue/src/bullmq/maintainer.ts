@@ -3,12 +3,14 @@ import type { ChoreResult, Maintainer } from '../core/ports.js';
 import type { QueueName } from '../core/task.js';
 import type { Cancelled } from './cancelled.js';
 import { promoteDue } from './due.js';
+import type { IdempotencyKeys } from './idempotency-keys.js';
 import { DIRECTORY, type Store } from './store.js';
 
 export class BullmqMaintainer implements Maintainer {
   constructor(
     private readonly store: Store,
     private readonly cancelled: Cancelled,
+    private readonly keys: IdempotencyKeys,
   ) {}
 
   async promote(queue: QueueName): Promise<ChoreResult> {
@@ -38,7 +40,9 @@ export class BullmqMaintainer implements Maintainer {
   /** BullMQ removes finished jobs by itself, when others finish. */
   async prune(queue: QueueName): Promise<ChoreResult> {
     checkQueueName(queue, '/queue');
-    return this.cancelled.prune(queue);
+    const keys = await this.keys.prune(queue);
+    const { count, more } = await this.cancelled.prune(queue);
+    return { count, more: more || keys.more };
   }
 
   /** Two who ask at the same moment may both be elected: that costs work and no more. */
