@@ -9,7 +9,7 @@ export const CAPABILITIES = {
   fifo: 'Queues in which one task runs after the other, in order.',
   'atomic-batches': 'Several tasks are stored in one step or, if one is refused, none of them.',
   'idempotency-keys': 'A second identity of a submission, with a fingerprint of what was submitted.',
-  'free-keys': 'Keys of tasks that are numbers, or have a colon in them.',
+  'free-keys': 'Keys of tasks that are numbers, have a colon in them, or are words of the backend itself.',
   ttl: 'Tasks that have not started in time expire.',
   timeouts: 'Tasks say how long an attempt may run.',
   'retry-delays': 'Delays before retries that are listed, grow evenly, or are bounded.',
