@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { moveQueue, type MoveOptions, QueueError } from '@app/queue';
+import { createBullmqQueue, moveQueue, type MoveOptions, QueueError } from '@app/queue';
 import { FlowProducer, Queue as StockQueue, Worker as StockWorker } from 'bullmq';
 import { openTestQueue, removeKeys, sharedRedisPort, type TestQueue } from '../support/redis.js';
 
@@ -160,4 +160,17 @@ test('asked for by many at once loses and doubles nothing', async () => {
   const [overview] = await ours.queue.overview(['q']);
   expect(overview).toMatchObject({ states: { pending: 500, scheduled: 0, cancelled: 0 } });
   expect(await stock.getWaitingCount()).toBe(0);
+});
+
+test('keeps idempotency keys: who repeats a submission after the move has the same task', async () => {
+  const before = createBullmqQueue({ address: { port: connection.port }, prefix });
+  await before.open();
+  const submission = { type: 'a', queue: 'q', idempotency: { key: 'i', fingerprint: 'f' } };
+  const [stored] = await before.enqueue([submission]);
+  await before.close();
+  expect(await move()).toMatchObject({ moved: 1, left: [] });
+  const { task } = stored as { task: { id: string } };
+  expect(await ours.queue.enqueue([submission])).toMatchObject([
+    { status: 'replayed', task: { id: task.id } },
+  ]);
 });

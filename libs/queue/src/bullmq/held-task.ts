@@ -19,7 +19,8 @@ export function heldTask(queue: QueueName, jobId: string, job: JobJson): NewTask
   if (job.parentKey !== undefined) return 'It is part of a flow.';
   const { type, priority, payload, timeoutMs, tags, metadata } = specOf(job);
   const { key } = splitTaskId(id);
-  const task = { type, queue, key, priority, payload, timeoutMs, tags, metadata };
+  const idempotency = readExtra(job.opts)?.idempotency;
+  const task = { type, queue, key, priority, payload, timeoutMs, tags, metadata, idempotency };
   const held = { ...task, retry: retryOf(job), runAtMs: HELD_UNTIL_MS };
   try {
     checkNewTask(held);

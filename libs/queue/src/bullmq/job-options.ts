@@ -16,6 +16,8 @@ const SECOND_MS = 1_000;
 export interface Extra {
   /** The submission that stored the job, so that of two with one id it is known which. */
   nonce: string;
+  /** Where the submission had one. It goes with the job where that is moved. */
+  idempotency?: NewTask['idempotency'];
   tags?: readonly string[];
   metadata?: Readonly<Record<string, string>>;
   timeoutMs?: number;
@@ -43,7 +45,7 @@ export function optionsOf(task: NewTask, jobId: string, nonce: string, now: numb
     removeOnFail: keep(RETENTION.failed),
     stackTraceLimit: LIMITS.errorsKept,
     keepLogs: LIMITS.logLinesKept,
-    fairlane: JSON.stringify({ nonce, ...extraOf(task) } satisfies Extra),
+    fairlane: JSON.stringify({ nonce, idempotency: task.idempotency, ...extraOf(task) } satisfies Extra),
   };
 }
 
@@ -61,7 +63,7 @@ export function readExtra(options: JobsOptions): Extra | undefined {
 
 /** Whether a job is what this submission would have stored. */
 export function isSameSubmission(job: JobJson, extra: Extra, task: NewTask): boolean {
-  const { nonce: _, ...stored } = extra;
+  const { nonce: _, idempotency: __, ...stored } = extra;
   return (
     job.name === task.type &&
     dataOf(task) === job.data &&
@@ -132,7 +134,7 @@ function extraOf({
   delayMs,
   runAtMs,
   payload,
-}: NewTask): Omit<Extra, 'nonce'> {
+}: NewTask): Omit<Extra, 'nonce' | 'idempotency'> {
   const some = metadata && Object.keys(metadata).length > 0 ? metadata : undefined;
   return {
     tags: tags && tags.length > 0 ? tags : undefined,
