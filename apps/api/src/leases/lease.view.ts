@@ -1,4 +1,4 @@
-import type { Lease, LeasedTask } from '@app/queue';
+import type { Lease, LeasedTask, Task } from '@app/queue';
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { TaskView, viewTask } from '../tasks/task.view.js';
 
@@ -55,12 +55,9 @@ export function viewLease({ tasks, more, nextDueInMs }: Lease): LeaseView {
 }
 
 export function viewLeasedTask(task: LeasedTask): LeasedTaskView {
-  // Whether somebody wants it cancelled is for the heartbeat to say. What is undefined is not sent, and copies of a view of
-  // so many fields took a twentieth of a pulling worker's time.
-  return Object.assign(viewTask({ ...task, state: 'running', cancelRequested: false }), {
-    state: undefined,
-    cancelRequested: undefined,
-    leaseToken: task.leaseToken,
-    leaseExpiresAt: new Date(task.leaseExpiresAt).toISOString(),
-  });
+  // What a lease does not say of its task is not in the view either, and a copy with more took a tenth of the time of a
+  // request that takes 50.
+  const view = viewTask(task as LeasedTask & Task) as TaskView & LeasedTaskView;
+  view.leaseToken = task.leaseToken;
+  return view;
 }

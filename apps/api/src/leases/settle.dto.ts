@@ -176,23 +176,18 @@ export function toSettlements({ settlements }: SettlementsDto): Settlement[] {
 
 /** The port's form of a checked end. `at` leads to it in the request's body. @throws Problem `payload-too-large` */
 export function toSettlement(dto: SettlementDto, at = ''): Settlement {
-  const { id, action, logs } = dto;
-  const lease = { id, leaseToken: dto.leaseToken, logs };
+  const { id, leaseToken: token, action, logs } = dto;
   if (action === 'complete') {
-    return { ...lease, action, result: toJsonText(dto.result, LIMITS.resultBytesMax, `${at}/result`) };
+    const result = toJsonText(dto.result, LIMITS.resultBytesMax, `${at}/result`);
+    return { id, leaseToken: token, action, result, logs };
   }
   if (action === 'release') {
-    return { ...lease, action, retryAfterMs: is.readDurationMs(dto.retryAfter) };
+    return { id, leaseToken: token, action, retryAfterMs: is.readDurationMs(dto.retryAfter), logs };
   }
   const { message, code, details } = dto.error as TaskError;
   const { retryable } = dto;
-  return {
-    ...lease,
-    action,
-    error: { message, code, details },
-    retryable,
-    retryInMs: is.readDurationMs(dto.retryIn),
-  };
+  const retryInMs = is.readDurationMs(dto.retryIn);
+  return { id, leaseToken: token, action, error: { message, code, details }, retryable, retryInMs, logs };
 }
 
 function missing({ action, error }: SettlementDto): Fault[] {
