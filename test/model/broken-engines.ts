@@ -229,8 +229,13 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'starts tasks before they are due',
-    breaks: "redis.call('ZRANGE', keys.due, '-inf', context.now, 'BYSCORE'",
-    into: "redis.call('ZRANGE', keys.due, '-inf', context.now + 1, 'BYSCORE'",
+    breaks: `if next_due_at(context) > context.now then
+return 0
+end
+local keys = context.keys
+local due = redis.call('ZRANGE', keys.due, '-inf', context.now, 'BYSCORE'`,
+    into: `local keys = context.keys
+local due = redis.call('ZRANGE', keys.due, '-inf', context.now + 1, 'BYSCORE'`,
     story: [submitSome(1, { delayMs: 1_000 }), advance(999), lease()],
   },
   {
@@ -449,8 +454,8 @@ export const BROKEN_ENGINES: readonly BrokenEngine[] = [
   },
   {
     about: 'serves everybody with workers that are some tenants’ own',
-    breaks: 'if everybody then\ntake_shared(taking)',
-    into: 'if true then\ntake_shared(taking)',
+    breaks: 'if everybody then\nlevels = take_shared(taking)',
+    into: 'if true then\nlevels = take_shared(taking)',
     story: [submitSome(1, { tenant: 'c' }), lease(1, { tenants: ['a'], steal: false })],
   },
   {

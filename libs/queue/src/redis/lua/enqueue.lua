@@ -169,42 +169,33 @@ local function record_of(task, position, body)
   return task.head .. string.format('%d', position) .. '\31' .. body
 end
 
--- Stores all with one command, which saves 0.4 us for each. False where one may have to be refused, or is there already.
-local function store_together(position)
-  local values, seen = {}, {}
-  for n, task in ipairs(tasks) do
-    local key, body = task_keys[n], task_bodies[n]
-    if task.limited or task.idempotency ~= '' or seen[key] then
-      return false
-    end
-    seen[key] = true
-    values[n * 2 - 1], values[n * 2] = keys.task .. key, record_of(task, position + n - 1, body)
-  end
-  return redis.call('MSETNX', unpack(values)) == 1
-end
-
--- Stores one, or says why it is not to be: code, key, record.
-local function store(task, position, key, body)
-  local code, first, record = objection_of_idempotency(task.idempotency, task.fingerprint)
-  if task.limited and not code then
-    code, first, record = objection_of_key(key, task.priority, body)
-    if not code then
-      code, first, record = admit(task.tenant), key, ''
-    end
-  end
-  if not code and not redis.call('SET', keys.task .. key, record_of(task, position, body), 'NX') then
-    code, first, record = objection_of_key(key, task.priority, body)
-  end
-  return code, first, record
-end
-
 local journal = {}
-local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0) + redis.call('LLEN', keys.journal)
-local together = store_together(position)
+local position = context.journal_from + redis.call('LLEN', keys.journal)
+
+-- All are stored with one command, which saves 0.4 us for each, but where one may have to be refused or is there already.
+local together, values, seen = #tasks > 1, {}, {}
+for n, task in ipairs(together and tasks or {}) do
+  local key = task_keys[n]
+  together = together and not seen[key] and not task.limited and task.idempotency == ''
+  seen[key] = true
+  values[n * 2 - 1], values[n * 2] = keys.task .. key, record_of(task, position + n - 1, task_bodies[n])
+end
+together = together and redis.call('MSETNX', unpack(values)) == 1
+
 for n, task in ipairs(tasks) do
   local key, code, first, record = task_keys[n], nil, nil, nil
   if not together then
-    code, first, record = store(task, position + #journal, key, task_bodies[n])
+    local body = task_bodies[n]
+    code, first, record = objection_of_idempotency(task.idempotency, task.fingerprint)
+    if task.limited and not code then
+      code, first, record = objection_of_key(key, task.priority, body)
+      if not code then
+        code, first, record = admit(task.tenant), key, ''
+      end
+    end
+    if not code and not redis.call('SET', keys.task .. key, record_of(task, position + #journal, body), 'NX') then
+      code, first, record = objection_of_key(key, task.priority, body)
+    end
   end
   if code then
     object(n - 1, code, first, record)

@@ -4,14 +4,14 @@
 -- used, so that those that were not cost nothing.
 local function new_context(keys, now)
   local meta = redis.call('HMGET', keys.meta, 'settings', 'paused', 'draining', 'notBefore', 'tat', 'bound',
-    'has:settings', 'has:pauses', 'has:parked', 'has:watchers')
+    'has:settings', 'has:pauses', 'has:parked', 'has:watchers', 'journal')
   return {
     keys = keys, now = now,
     -- `now` as text: Lua and Redis format a number anew each time it is used as one, at 0.4 us.
     stamp = string.format('%.0f', now),
     settings = meta[1] and cjson.decode(meta[1]) or {}, paused = meta[2], draining = meta[3],
     not_before = tonumber(meta[4] or '0'), tat = tonumber(meta[5] or '0'), by_bound = meta[6] == '1',
-    has_settings = meta[7], has_pauses = meta[8], has_parked = meta[9], has_watchers = meta[10],
+    has_settings = meta[7], has_pauses = meta[8], has_parked = meta[9], has_watchers = meta[10], journal_from = meta[11] or 0,
     moves = {}, minute = {}, lines = {}, finished = {}, bytes = {}, unleased = {}, tenants = {},
     ring_times = {}, moved_rings = {}, freed = {}, left_lanes = {}, tenant_settings = {},
     wake = false, wake_tenants = {},

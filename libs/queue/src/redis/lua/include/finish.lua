@@ -25,5 +25,6 @@ local function end_waiting(context, task, from, to, attempt)
     leave_lane(context, lane_of(context, task))
   else
     redis.call('ZREM', keys.due, task.key)
+    context.due_at = nil
   end
 end

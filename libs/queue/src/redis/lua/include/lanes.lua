@@ -62,10 +62,14 @@ local function move_ring_time(context, priority, virtual)
   context.moved_rings[priority] = true
 end
 
--- Whether any tenant has something that may start as far as the tenant goes.
-local function any_ring(keys)
+-- Of how many priorities any tenant has something that may start as far as the tenant goes.
+local function count_rings(keys)
   local ring = keys.ring
-  return redis.call('EXISTS', ring .. '1', ring .. '2', ring .. '3', ring .. '4', ring .. '5', ring .. '6') > 0
+  return redis.call('EXISTS', ring .. '1', ring .. '2', ring .. '3', ring .. '4', ring .. '5', ring .. '6')
+end
+
+local function any_ring(keys)
+  return count_rings(keys) > 0
 end
 
 -- A worker that serves not everybody waits for tokens of its tenants.
@@ -294,6 +298,7 @@ local function settle_lane_head(context, priority, tenant, budget)
     redis.call('ZADD', keys.held, since_of(head), held)
   elseif finish then
     leave_ring(context, priority, tenant, tonumber(finish))
+    context.rings_changed = true
   else
     redis.call('ZREM', keys.held, held)
   end

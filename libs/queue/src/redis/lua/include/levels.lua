@@ -12,8 +12,11 @@ end
 
 local function read_nonempty(levels)
   local context = levels.context
-  for priority = 1, 6 do
-    levels.nonempty[priority] = redis.call('EXISTS', context.keys.ring .. priority) == 1
+  local left = count_rings(context.keys)
+  -- The default priority first: mostly it is the only one.
+  for _, priority in ipairs({ 3, 4, 2, 5, 1, 6 }) do
+    local found = left > 0 and redis.call('EXISTS', context.keys.ring .. priority) or 0
+    levels.nonempty[priority], left = found == 1, left - found
   end
   context.rings_changed, levels.overdue = false, {}
 end

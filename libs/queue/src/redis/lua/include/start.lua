@@ -137,7 +137,7 @@ local function start(taking, priority, entry, since, key, record, state)
   deadlines[count * 2 + 1], deadlines[count * 2 + 2] = taking.deadline, key
 end
 
--- Starts the tasks of entries taken from the head of a lane.
+-- Starts the tasks of entries taken from the head of a lane; false where the lane has changed meanwhile.
 local function start_each(taking, priority, lane, entries)
   local context = taking.context
   local sinces, names, records, states = read_entries(context.keys, entries)
@@ -150,9 +150,10 @@ local function start_each(taking, priority, lane, entries)
         redis.call('LPUSH', lane, entries[rest])
       end
       hand_over_freed(context)
-      return
+      return false
     end
   end
+  return true
 end
 
 -- Starts up to `want` tasks of a lane, as many as its tenant may, or with `once` only looks at that many entries. Returns
@@ -169,12 +170,9 @@ local function serve(taking, priority, tenant, want, once)
   want = math.min(want, allowed, taking.most - #taking.taken)
   local before = #taking.taken
   while #taking.taken - before < want and taking.looks > 0 do
-    local entries = redis.call('LPOP', lane, math.min(want - (#taking.taken - before), taking.looks))
-    if not entries then
-      break
-    end
-    start_each(taking, priority, lane, entries)
-    if once then
+    local most = math.min(want - (#taking.taken - before), taking.looks)
+    local entries = redis.call('LPOP', lane, most)
+    if not entries or start_each(taking, priority, lane, entries) and #entries < most or once then
       break
     end
   end

@@ -86,6 +86,20 @@ local function take_shared(taking)
     turns = turns + round
   end
   forget_rested(context, turns + 20)
+  return levels
+end
+
+-- Whether anybody may be served as far as tenants go; `levels` where they were just looked through.
+local function any_waiting(context, levels)
+  if not levels or context.rings_changed then
+    return any_ring(context.keys)
+  end
+  for priority = 1, 6 do
+    if levels.nonempty[priority] then
+      return true
+    end
+  end
+  return false
 end
 
 -- Serves the named tenants by turns, whoever was served so least recently first; a turn has as many tasks as the
@@ -198,7 +212,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
   local allowed, until_ms = queue_allowance(context)
   local used_up, latest = read_asked(keys, worker)
   local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200)
-  local taken = taking.taken
+  local taken, levels = taking.taken, nil
   if string.sub(latest, 1, #request + 1) == request .. ' ' then
     retake(context, request, string.sub(latest, #request + 2), taking.tasks)
   elseif taking.most > 0 and not is_used_up(used_up, request) then
@@ -207,7 +221,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
       take_named(taking, stolen)
     end
     if everybody then
-      take_shared(taking)
+      levels = take_shared(taking)
     end
     call_each('ZADD', keys.leases, taking.deadlines)
     call_each('SADD', keys.leasedBy .. worker, taken)
@@ -226,7 +240,7 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     -- What a settlement of this call gave back has been offered here.
     context.freed_running = false
   end
-  local waiting, next_ms = any_ring(keys), next_due(context)
+  local waiting, next_ms = any_waiting(context, levels), next_due(context)
   local more, blocked_until = false, waiting and allowed == 0 and until_ms or nil
   local function wait_until(time)
     if time then
