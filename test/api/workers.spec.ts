@@ -183,6 +183,17 @@ describe.each(STORES)('over %s', (store) => {
     await http.post('/v1/queues/q/lease').send({ workerId: 'other' }).expect(200);
   });
 
+  test('a poll of a quiet worker goes on as one once the worker is to work again', async () => {
+    const { http, queue } = await startApiOver(store);
+    await register(queue);
+    await queue.enqueue([{ type: 'a', queue: 'q' }]);
+    await http.post('/v1/workers/w/quiet').expect(200);
+    const poll = http.post('/v1/queues/q/lease').send({ workerId: 'w', wait: '60s' });
+    const answered = poll.then(({ body }) => body);
+    await http.post('/v1/workers/w/resume').expect(200);
+    expect(await answered).toMatchObject({ items: [{ attempt: 1 }] });
+  });
+
   test('the heartbeat of leases says what is wanted of the worker it names', async () => {
     const { http, queue } = await startApiOver(store);
     await register(queue);

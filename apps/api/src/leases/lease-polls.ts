@@ -21,7 +21,15 @@ export class LeasePolls {
   /** What there is to take now, or within `waitMs`. It goes back unless the client gets all of the answer. */
   async lease(request: LeaseRequest, waitMs: number, reply: FastifyReply): Promise<Lease> {
     const deadlineMs = performance.now() + waitMs;
-    if (await this.commands.of(request.workerId)) return this.repeatOnly(request, waitMs, reply);
+    if (await this.commands.of(request.workerId)) {
+      const repeated = await this.repeatOnly(request, reply);
+      if (repeated.tasks.length > 0 || request.max === 0) return repeated;
+      // It is to wait where there is nothing, or it would ask again and again.
+      const mayWork = await this.waits.park(reply, (signal) =>
+        this.untilResumed(request.workerId, deadlineMs, signal),
+      );
+      if (!mayWork) return NOTHING;
+    }
     let lease = await this.consumer.lease(request);
     if (lease.tasks.length === 0 && waitMs > 0 && request.max > 0)
       lease = await this.wait(request, lease, deadlineMs, reply);
@@ -30,13 +38,22 @@ export class LeasePolls {
   }
 
   /** For one that is told to take nothing: what an earlier request took for it is its own, and it may not know yet. */
-  private async repeatOnly(request: LeaseRequest, waitMs: number, reply: FastifyReply): Promise<Lease> {
-    const { tasks } =
-      request.requestId === undefined ? NOTHING : await this.consumer.lease({ ...request, max: 0 });
-    // It is to wait where there is nothing, or it would ask again and again.
-    if (tasks.length === 0 && request.max > 0) await this.waits.park(reply, (signal) => rest(waitMs, signal));
+  private async repeatOnly(request: LeaseRequest, reply: FastifyReply): Promise<Lease> {
+    if (request.requestId === undefined) return NOTHING;
+    const { tasks } = await this.consumer.lease({ ...request, max: 0 });
     await this.giveBackUnlessDelivered(tasks, reply);
     return { tasks, more: false };
+  }
+
+  /** Whether it is to work again before the time is over. */
+  private async untilResumed(workerId: string, deadlineMs: number, signal: AbortSignal): Promise<boolean> {
+    const leftMs = (): number => deadlineMs - performance.now();
+    while (leftMs() > 0) {
+      await rest(Math.min(leftMs(), LOOK_MS), signal);
+      if (signal.aborted) return false;
+      if (!(await this.commands.of(workerId))) return true;
+    }
+    return false;
   }
 
   /** Puts tasks back at the heads of their lanes if the client has left, or leaves before it has the whole answer. */
@@ -81,6 +98,9 @@ export class LeasePolls {
     return lease;
   }
 }
+
+/** How late a poll hears that its worker is to work again. What is wanted of workers is read no more often anyway. */
+const LOOK_MS = 1_000;
 
 const NOTHING: Lease = { tasks: [], more: false };
 
