@@ -115,7 +115,7 @@ appear() {
 beat() { # task's path, token, job, its time in seconds
   # SECONDS are whole ones, and the present one may be nearly over.
   local end=$((SECONDS + 1 + $4)) reason=timeout
-  while pause $((end - SECONDS < BEAT_SECONDS ? end - SECONDS : BEAT_SECONDS)) && ((SECONDS < end)); do
+  while pause "$BEAT_SECONDS" && ((SECONDS < end)); do
     try POST "$1/heartbeat" "{\"leaseToken\":\"$2\"}" 10
     if ! is_answer; then continue; fi
     if [[ $status == 40[49] ]]; then reason=$status; break; fi

@@ -27,9 +27,9 @@ var (
 	apiKey = setting("FAIRLANE_API_KEY", "")
 	queue  = setting("FAIRLANE_QUEUE", "examples")
 	slots  = number("FAIRLANE_SLOTS", "4")
-	grace  = time.Duration(number("FAIRLANE_GRACE_SECONDS", "20")) * time.Second
+	grace  = seconds("FAIRLANE_GRACE_SECONDS", "20")
 	// Leases hold for 30 seconds, so that some beats may get lost.
-	beatEvery = time.Duration(number("FAIRLANE_BEAT_SECONDS", "5")) * time.Second
+	beatEvery = seconds("FAIRLANE_BEAT_SECONDS", "5")
 	workerID  = hostname() + "-" + strconv.Itoa(os.Getpid()) + "-" + random(4)
 )
 
@@ -464,6 +464,14 @@ func number(name, otherwise string) int {
 		log.Fatalf("%s: %v", name, err)
 	}
 	return value
+}
+
+func seconds(name, otherwise string) time.Duration {
+	value, err := strconv.ParseFloat(setting(name, otherwise), 64)
+	if err != nil {
+		log.Fatalf("%s: %v", name, err)
+	}
+	return time.Duration(value * float64(time.Second))
 }
 
 func hostname() string {
