@@ -10,11 +10,10 @@ import { checkInvariants, listAll } from '@app/queue/testing';
 import { TENANTS } from './forgetting.js';
 import { hasLeftovers } from './lanes.js';
 import type { Pair } from './pair.js';
+import { WORKERS } from './registrations.js';
 import { checkStructure } from './structure.js';
 
 const ORDERS = ['oldest', 'newest'] as const;
-/** Those of the stories. */
-const WORKERS = ['w0', 'w1', 'w2'] as const;
 /** Small, so that lists have several. */
 const PAGE = 7;
 

@@ -17,6 +17,7 @@ import { Known } from './known.js';
 import { hasLeftovers, readLines } from './lanes.js';
 import { inspect, observe } from './observation.js';
 import type { Pair } from './pair.js';
+import { Registrations } from './registrations.js';
 import { type Request, Requests } from './requests.js';
 import type { Edge, RequestChoice, SettlementChoice, Step, TaskChoice } from './step.js';
 import { advanceTo, advanceToNext, LEASE_MS_MAX, loseLeases, RETRY_AFTER_MS_MAX } from './time.js';
@@ -30,6 +31,7 @@ const DRAIN_ROUNDS_MAX = 100;
 export class Player {
   readonly #known = new Known();
   readonly #requests: Requests;
+  readonly #registrations: Registrations;
   /** Queues about which anything was said. */
   readonly #used = new Set<QueueName>();
   #repeat?: () => Promise<void>;
@@ -39,6 +41,7 @@ export class Player {
 
   constructor(private readonly pair: Pair) {
     this.#requests = new Requests(pair);
+    this.#registrations = new Registrations(pair);
   }
 
   async play(story: readonly Step[]): Promise<void> {
@@ -138,6 +141,10 @@ export class Player {
         return this.#repeat?.();
       case 'loseReply':
         return pair.loseReply();
+      case 'register':
+      case 'deregister':
+      case 'tell':
+        return this.#mutate(() => this.#registrations.take(step));
       case 'flushScripts':
         return void (await pair.store.redis.script('FLUSH'));
       case 'switchClient':
@@ -297,6 +304,7 @@ export class Player {
   }
 
   async #observe(closely: boolean): Promise<void> {
+    await this.#registrations.observe(closely);
     for (const queue of this.#used) {
       await observe(this.pair, queue);
       if (closely) await inspect(this.pair, queue, this.#known.idsOf(queue));

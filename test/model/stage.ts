@@ -4,6 +4,7 @@ import { globalKey } from '../../libs/queue/src/redis/keys.js';
 import { openTestQueue, type TestQueue } from '../support/redis.js';
 import { Pair } from './pair.js';
 import { Player } from './player.js';
+import { forgetWorkers } from './registrations.js';
 import type { Step } from './step.js';
 
 /** What stories leave behind goes after so many. */
@@ -23,6 +24,7 @@ export class Stage {
     const store = this.#store!;
     this.#clock.advance(new ManualClock().now() - this.#clock.now());
     await store.redis.del(globalKey(store.keyPrefix, 'chores'));
+    await forgetWorkers(store);
     const queue = uniqueQueue('m');
     await new Player(new Pair(store, this.#clients, this.#clock, [queue, `${queue}.x`])).play(story);
   }

@@ -1,10 +1,20 @@
-import type { NewTask, Priority, PurgeRequest, QueueSettings, Settlement, TenantSettings } from '@app/queue';
+import type {
+  NewTask,
+  Priority,
+  PurgeRequest,
+  QueueSettings,
+  Settlement,
+  TenantSettings,
+  WorkerCommand,
+  WorkerRegistration,
+} from '@app/queue';
 
 /**
  * One step of a story, as plain data, so that a failing story can be kept as it was printed. What names a lease,
  * a task or an edge is a number counted into those there are: a shorter story still makes sense.
  */
 export type Step =
+  | RegistryStep
   | { do: 'enqueue'; tasks: TaskChoice[]; atomic?: boolean }
   | { do: 'lease'; request: RequestChoice }
   /** The worker's latest request once more, as after a lost reply, or only to know what it took. */
@@ -41,6 +51,12 @@ export type Step =
   /** For work of anyone, or of these tenants. */
   | { do: 'waitForWork'; queue: QueueChoice; tenants?: string[] }
   | { do: 'waitForEnd'; task: number };
+
+/** What a worker says of itself, and what an operator wants of it. */
+export type RegistryStep =
+  | { do: 'register'; worker: number; said: Omit<WorkerRegistration, 'id'>; ttlMs: number }
+  | { do: 'deregister'; worker: number }
+  | { do: 'tell'; worker: number; command?: WorkerCommand };
 
 /** A task falls due, a lease ends, or the time has come that the latest lease was told. */
 export type Edge = 'due' | 'deadline' | 'next';

@@ -6,6 +6,7 @@ import {
   RETENTION,
   type RetryPolicy,
   type TenantSettings,
+  type WorkerRegistration,
 } from '@app/queue';
 import { retryPolicy } from '@app/queue/testing';
 import fc from 'fast-check';
@@ -197,6 +198,18 @@ const queueSettings: fc.Arbitrary<QueueSettings> = fc
   )
   .map((parts) => Object.assign({}, ...parts) as QueueSettings);
 
+const said = fc.constantFrom<Omit<WorkerRegistration, 'id'>>(
+  { queues: ['q'] },
+  {
+    queues: ['q', 'r'],
+    types: ['one'],
+    host: 'ü',
+    pid: 7,
+    version: '1 2',
+    labels: { gpu: 'a100', zone: 'eu' },
+  },
+);
+
 const edges = fc.constantFrom(0, 1, 999, 1_000, 1_001, 3_000, 4_999, 5_000, 5_001, 9_999, 10_000, 60_000);
 
 const WEIGHTED: readonly [weight: number, step: fc.Arbitrary<Step>][] = [
@@ -261,6 +274,9 @@ const WEIGHTED: readonly [weight: number, step: fc.Arbitrary<Step>][] = [
   [1, step('switchClient', {})],
   [1, step('announce', {})],
   [1, step('elect', { holder: worker, ttlMs: fc.constantFrom(1_000, 10_000) })],
+  [3, step('register', { worker, said, ttlMs: fc.constantFrom(1_000, 5_000, 60_000) })],
+  [1, step('deregister', { worker })],
+  [2, step('tell', { worker, command: fc.constantFrom('quiet', 'terminate', undefined) })],
   [2, step('waitForWork', { queue: queueChoice })],
   [1, step('waitForWork', { queue: queueChoice, tenants })],
   [1, step('waitForEnd', { task: recent })],
