@@ -194,6 +194,20 @@ describe.each(STORES)('over %s', (store) => {
     expect(await answered).toMatchObject({ items: [{ attempt: 1 }] });
   });
 
+  test('a poll of a quiet worker that can be repeated is answered once the worker is to work again', async () => {
+    const { http, queue } = await startApiOver(store);
+    await register(queue);
+    await queue.enqueue([{ type: 'a', queue: 'q' }]);
+    await http.post('/v1/workers/w/quiet').expect(200);
+    const ask = (requestId: string) =>
+      http.post('/v1/queues/q/lease').send({ workerId: 'w', wait: '60s', requestId });
+    const answered = ask('f3a91c0e7b2d4c58').then(({ status }) => status);
+    await http.post('/v1/workers/w/resume').expect(200);
+    expect(await answered).toBe(204);
+    const { body } = await ask('0b6d5f7a91c84e23');
+    expect(body).toMatchObject({ items: [{ attempt: 1 }] });
+  });
+
   test('the heartbeat of leases says what is wanted of the worker it names', async () => {
     const { http, queue } = await startApiOver(store);
     await register(queue);

@@ -28,7 +28,8 @@ export class LeasePolls {
       const mayWork = await this.waits.park(reply, (signal) =>
         this.untilResumed(request.workerId, deadlineMs, signal),
       );
-      if (!mayWork) return NOTHING;
+      // The look for what it took before has used its identity up: it asks again with another one.
+      if (!mayWork || request.requestId !== undefined) return NOTHING;
     }
     let lease = await this.consumer.lease(request);
     if (lease.tasks.length === 0 && waitMs > 0 && request.max > 0)
