@@ -133,4 +133,14 @@ export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
       lease(8),
     ],
   },
+  {
+    about: 'a lane that a task was put in by other settings forgets it as well',
+    story: [
+      configure({ priority: { policy: 'off' }, concurrency: 1 }),
+      submit({ key: 'k0', priority: 1 }),
+      configure({}),
+      { do: 'cancel', tasks: [0] },
+      { do: 'purge', queue: 0, state: 'cancelled' },
+    ],
+  },
 ];

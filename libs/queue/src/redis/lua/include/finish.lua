@@ -22,7 +22,10 @@ local function end_waiting(context, task, from, to, attempt)
     redis.call('ZREM', keys.expiry, task.key)
   end
   if from == 'pending' then
-    leave_lane(context, lane_of(context, task))
+    local priority, tenant = lane_of(context, task)
+    leave_lane(context, priority, tenant)
+    -- In this one it waits if priorities were switched on or off since it came.
+    leave_lane(context, priority == task.priority and 3 or task.priority, tenant)
   else
     redis.call('ZREM', keys.due, task.key)
     context.due_at = nil
