@@ -28,8 +28,14 @@ const UNCONFIRMED: ReadonlySet<string> = new Set([
   'deregister',
 ]);
 
-/** On a cluster, calls that were sent before a lesson may hear after it that the script was unknown. */
-const LESSON_KNOWN_MS = 100;
+/** How long a lesson is remembered. On a cluster, calls that were sent before it may hear after it that they failed. */
+const LESSON_KNOWN_MS = 1_000;
+
+interface Lesson {
+  taught: Promise<void>;
+  /** Calls sent before this need no other. */
+  endedAtMs: number;
+}
 
 /**
  * Runs scripts: by digest, after a lesson where Redis has forgotten them, and again with the same arguments while a
@@ -42,7 +48,7 @@ export class ScriptRunner {
   });
 
   /** Scripts that are being taught, or just were, by digest and server. */
-  private readonly lessons = new Map<string, Promise<void>>();
+  private readonly lessons = new Map<string, Lesson>();
 
   constructor(
     private readonly client: Client,
@@ -93,10 +99,11 @@ export class ScriptRunner {
     const confirmation = promises(script) ? this.confirmation : undefined;
     const command = ['EVALSHA', script.sha1, 1, root, ...values] as const;
     const send = () => (confirmation ? confirmation.run(root, command) : this.send(command));
+    const sentAtMs = performance.now();
     try {
       return await send().catch(async (error: unknown) => {
         if (!isNoScript(error)) throw error;
-        await this.teach(script, root);
+        await this.teach(script, root, sentAtMs);
         return send();
       });
     } catch (error) {
@@ -107,16 +114,21 @@ export class ScriptRunner {
   }
 
   /** Once for all calls that need it at the same time: after a restart each of them would send the text, up to 48 KB. */
-  private teach({ sha1, text }: Script<string>, root: string): Promise<void> {
+  private teach({ sha1, text }: Script<string>, root: string, sentAtMs: number): Promise<void> {
     // Queues of one node are taught apart: ioredis does not say which these are.
-    const lesson = this.client instanceof Redis ? sha1 : `${sha1} ${root}`;
-    const known = this.lessons.get(lesson);
-    if (known) return known;
-    const taught = this.load(text, root);
-    this.lessons.set(lesson, taught);
-    const forget = () => void this.lessons.delete(lesson);
-    taught.then(() => setTimeout(forget, LESSON_KNOWN_MS).unref(), forget);
-    return taught;
+    const name = this.client instanceof Redis ? sha1 : `${sha1} ${root}`;
+    const known = this.lessons.get(name);
+    if (known && known.endedAtMs > sentAtMs) return known.taught;
+    const lesson = { taught: this.load(text, root), endedAtMs: Infinity };
+    this.lessons.set(name, lesson);
+    const forget = () => {
+      if (this.lessons.get(name) === lesson) this.lessons.delete(name);
+    };
+    lesson.taught.then(() => {
+      lesson.endedAtMs = performance.now();
+      setTimeout(forget, LESSON_KNOWN_MS).unref();
+    }, forget);
+    return lesson.taught;
   }
 
   /** On a cluster the key beside it makes it go to the node that is to run it. */
