@@ -54,6 +54,30 @@ export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
     ],
   },
   {
+    // Redis took a level for one to be served that had nothing but what a cancelled task had left.
+    about: 'a start is by bound only where a higher level has something that has not ended',
+    story: [
+      submit({ key: 'k0', priority: 1 }, { key: 'k1', priority: 1 }, { key: 'k2' }, { key: 'k3' }),
+      advance(86_400_000),
+      { do: 'cancel', tasks: [0] },
+      lease(2),
+      submit({ key: 'k4', priority: 6 }),
+      lease(),
+    ],
+  },
+  {
+    about: 'so also where it was cancelled soon',
+    story: [
+      submit(...['k0', 'k1', 'k2'].map((key) => ({ key, priority: 1 }))),
+      advance(86_400_000),
+      submit({ key: 'k3' }, { key: 'k4' }),
+      { do: 'cancel', tasks: [0] },
+      lease(3),
+      submit({ key: 'k5', priority: 6 }),
+      lease(),
+    ],
+  },
+  {
     // Redis let it step aside, still pending.
     about: 'a task that waits for an ordering key expires when it is reached',
     story: [

@@ -44,21 +44,21 @@ local function overdue_of(levels, priority)
   end
   local context = levels.context
   local keys = context.keys
-  local bound = by_priority(levels.policy.maxWaitMs, default_bounds, priority)
   local overdue = 0
-  -- The head of a lane may be that of a task that has ended: looked at where it matters, a bounded number of times.
-  for _ = 1, bound ~= cjson.null and 10 or 0 do
+  -- Entries of tasks that have ended are no wait, and a level of nothing else is none: a bounded number is passed over.
+  for _ = 1, 10 do
     local oldest = redis.call('ZRANGE', keys.oldest .. priority, 0, 0, 'WITHSCORES')
     if not oldest[1] then
+      levels.nonempty[priority] = false
       break
     end
-    overdue = math.max(0, context.now - tonumber(oldest[2]) - bound)
-    local head = overdue > 0 and redis.call('LINDEX', keys.lane .. priority .. ':' .. oldest[1], 0)
-    if not head or entry_is_current(keys, head) then
+    local head = redis.call('LINDEX', keys.lane .. priority .. ':' .. oldest[1], 0)
+    if head and entry_is_current(keys, head) then
+      local bound = by_priority(levels.policy.maxWaitMs, default_bounds, priority)
+      overdue = bound == cjson.null and 0 or math.max(0, context.now - tonumber(oldest[2]) - bound)
       break
     end
     settle_lane_head(context, priority, oldest[1], 100)
-    overdue = 0
   end
   levels.overdue[priority] = overdue
   return overdue
@@ -67,24 +67,21 @@ end
 -- Strict: the highest level, but of two starts one by bound where a task has waited beyond its own.
 -- Returns the level, how many it may start, and whether that is by bound.
 local function next_strict(levels)
-  local highest, others = nil, false
+  local found = {}
   for priority = 6, 1, -1 do
     if levels.nonempty[priority] then
-      others = highest ~= nil
-      highest = highest or priority
-      if others then
-        break
-      end
+      found[#found + 1] = priority
     end
   end
-  if not highest or not others then
-    return highest, math.huge, false
+  if #found < 2 then
+    return found[1], math.huge, false
   end
-  local first, most, some_other = highest, overdue_of(levels, highest), false
-  for priority = highest - 1, 1, -1 do
+  local highest, first, most, some_other = nil, nil, 0, false
+  for _, priority in ipairs(found) do
+    local overdue = overdue_of(levels, priority)
     if levels.nonempty[priority] then
-      local overdue = overdue_of(levels, priority)
-      some_other = some_other or overdue > 0
+      highest, first = highest or priority, first or priority
+      some_other = some_other or priority ~= highest and overdue > 0
       if overdue > most then
         first, most = priority, overdue
       end
