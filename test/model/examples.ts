@@ -68,7 +68,7 @@ export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
   {
     about: 'so also where it was cancelled soon',
     story: [
-      submit(...['k0', 'k1', 'k2'].map((key) => ({ key, priority: 1 }))),
+      submitSome(3, { priority: 1 }),
       advance(86_400_000),
       submit({ key: 'k3' }, { key: 'k4' }),
       { do: 'cancel', tasks: [0] },
