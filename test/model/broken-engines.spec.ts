@@ -1,10 +1,35 @@
 import { jest } from '@jest/globals';
 import { QueueError } from '@app/queue';
 import fc from 'fast-check';
-import { BROKEN_ENGINES, breakEngine, type BrokenEngine } from './broken-engines.js';
+import { breakEngine, type BrokenEngine } from './broken-engine.js';
+import { BROKEN_ATTEMPTS } from './broken-engines/attempts.js';
+import { BROKEN_FAIRNESS } from './broken-engines/fairness.js';
+import { BROKEN_LEASES } from './broken-engines/leases.js';
+import { BROKEN_LIMITS } from './broken-engines/limits.js';
+import { BROKEN_OPERATIONS } from './broken-engines/operations.js';
+import { BROKEN_ORDERING } from './broken-engines/ordering.js';
+import { BROKEN_PAUSES } from './broken-engines/pauses.js';
+import { BROKEN_PRIORITIES } from './broken-engines/priorities.js';
+import { BROKEN_SUBMISSIONS } from './broken-engines/submissions.js';
+import { BROKEN_WAKES } from './broken-engines/wakes.js';
+import { BROKEN_WORKERS } from './broken-engines/workers.js';
 import { Stage } from './stage.js';
 import type { Step } from './step.js';
 import { stories } from './stories.js';
+
+const BROKEN_ENGINES = [
+  ...BROKEN_LEASES,
+  ...BROKEN_ATTEMPTS,
+  ...BROKEN_FAIRNESS,
+  ...BROKEN_SUBMISSIONS,
+  ...BROKEN_LIMITS,
+  ...BROKEN_PAUSES,
+  ...BROKEN_ORDERING,
+  ...BROKEN_PRIORITIES,
+  ...BROKEN_OPERATIONS,
+  ...BROKEN_WAKES,
+  ...BROKEN_WORKERS,
+];
 
 const TIMEOUT_MS = 60_000;
 

@@ -1,0 +1,80 @@
+import type { BrokenEngine } from '../broken-engine.js';
+import type { Step } from '../step.js';
+import { complete, lease, LOSE_LEASES, submitSome } from '../steps.js';
+
+const ZOMBIE: Step[] = [submitSome(1), lease(), LOSE_LEASES, lease(1, { worker: 1 })];
+const LATE: Step[] = [
+  { do: 'giveUp', request: { queue: 0, worker: 0, max: 1, leaseMs: 10_000 } },
+  { do: 'leaseLate', queue: 0, worker: 0 },
+];
+
+/** Who holds a task, and what the right to settle it is worth. */
+export const BROKEN_LEASES: readonly BrokenEngine[] = [
+  {
+    about: 'lets somebody settle whose lease is lost',
+    breaks: "if state ~= 'running' or holding ~= token then",
+    into: "if state ~= 'running' then",
+    story: [...ZOMBIE, complete(1)],
+  },
+  {
+    about: 'lets somebody extend whose lease is lost',
+    breaks: "if state[1] == 'running' and state[2] == token then\nredis.call('ZADD'",
+    into: "if state[1] == 'running' then\nredis.call('ZADD'",
+    story: [...ZOMBIE, { do: 'extend', leases: [1], leaseMs: 10_000 }],
+  },
+  {
+    about: 'does not fence off the holder of a lost lease',
+    breaks: "redis.call('HDEL', state_key, 'token')",
+    into: '',
+    story: [...ZOMBIE, complete(1)],
+  },
+  {
+    about: 'does not know a repeated settlement',
+    breaks:
+      "if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then",
+    into: 'if false then',
+    story: [submitSome(1), lease(), complete(), { do: 'repeat' }],
+  },
+  {
+    about: 'gives a repeated lease request other tasks',
+    breaks: "if string.sub(latest, 1, #request + 1) == request .. ' ' then",
+    into: 'if false then',
+    story: [submitSome(2), { do: 'loseReply' }, lease()],
+  },
+  {
+    about: 'gives tasks to a request that was used up before it arrived',
+    breaks: 'elseif taking.most > 0 and not is_used_up(used_up, request) then',
+    into: 'elseif taking.most > 0 then',
+    story: [submitSome(1), ...LATE],
+  },
+  {
+    about: 'forgets with the next lease which request was used up',
+    breaks: 'write_asked(keys, worker, used_up, request',
+    into: "write_asked(keys, worker, '', request",
+    story: [submitSome(2), LATE[0]!, lease(), LATE[1]!],
+  },
+  {
+    about: 'forgets what a lease took when a request is used up',
+    breaks: 'write_asked(keys, worker, use_up(used_up, request), latest, lease_ms)',
+    into: "write_asked(keys, worker, use_up(used_up, request), '', lease_ms)",
+    story: [
+      submitSome(2),
+      lease(0),
+      lease(),
+      { do: 'leaseAgain', queue: 0, worker: 0, max: 0 },
+      { do: 'leaseAgain', queue: 0, worker: 0 },
+    ],
+  },
+  {
+    about: 'does not note who has leased a task',
+    breaks: "call_each('SADD', keys.leasedBy .. worker, taken)",
+    into: '',
+    story: [submitSome(1), lease()],
+  },
+  {
+    about: 'takes a task of a worker for leased when it is no more',
+    breaks: "call_each('SREM', keys.leasedBy .. worker, ended.keys)",
+    into: '',
+    story: [submitSome(1), lease(), complete()],
+  },
+];
