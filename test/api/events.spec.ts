@@ -4,6 +4,7 @@ import { createMetrics } from '@app/runtime';
 import { LIMITS, type EventFollower, type EventSelection, type LeasedTask, type Queue } from '@app/queue';
 import { MemoryQueue } from '../../libs/queue/src/memory/memory-queue.js';
 import { follow, type EventReader, type ReceivedEvent } from '../support/events.js';
+import { until } from '../support/until.js';
 import { closeApis, startApi, startApiOver, STORES, work } from './support.js';
 
 const readers: EventReader[] = [];
@@ -292,8 +293,7 @@ test('a client that leaves is forgotten', async () => {
   const reader = await open(`${url}/v1/events`);
   expect(await metrics.render()).toContain('fairlane_event_followers{stream="all"} 1');
   reader.leave();
-  while (!(await metrics.render()).includes('fairlane_event_followers{stream="all"} 0'))
-    await new Promise(setImmediate);
+  await until(async () => (await metrics.render()).includes('fairlane_event_followers{stream="all"} 0'));
 });
 
 test('a shutdown ends all streams at once', async () => {

@@ -11,9 +11,10 @@ const openStores = new Set<TestQueue>();
 
 /** What an API can be tested over: `describe.each(STORES)`. */
 export const STORES = ['memory', 'Redis'] as const;
+export type Store = (typeof STORES)[number];
 
 /** An API over a store of its own, on the Redis of all tests where it is Redis. */
-export async function startApiOver(store: (typeof STORES)[number]) {
+export async function startApiOver(store: Store) {
   if (store === 'memory') return startApi<Queue>(new MemoryQueue());
   const opened = await openTestQueue();
   openStores.add(opened);

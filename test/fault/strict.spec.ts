@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createRedisQueue, type Queue, type RedisQueueOptions } from '@app/queue';
 import { Redis } from 'ioredis';
 import { ownRedis } from '../support/redis.js';
+import { until } from '../support/until.js';
 
 type Server = Awaited<ReturnType<typeof ownRedis>>;
 
@@ -60,7 +61,7 @@ describe('with a replica', () => {
 
   beforeAll(async () => {
     replica = await ownRedis({ args: ['--replicaof', `127.0.0.1 ${master.server.port}`] });
-    while (!(await admin.info('replication')).includes('state=online'));
+    await until(async () => (await admin.info('replication')).includes('state=online'));
   }, 30_000);
   beforeEach(async () => {
     await admin.flushall();

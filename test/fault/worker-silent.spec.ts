@@ -3,6 +3,7 @@ import { post, request, type TaskBody } from '../support/client.js';
 import { endedAll } from '../support/load.js';
 import { killLeftovers, startApi, startWorker } from '../support/processes.js';
 import { ownRedis } from '../support/redis.js';
+import { until } from '../support/until.js';
 
 let redis: Awaited<ReturnType<typeof ownRedis>>;
 
@@ -79,8 +80,4 @@ async function idOfRunner(apiUrl: string, taskId: string): Promise<string> {
   const { body } = await request<WorkerBody>(`${apiUrl}/v1/workers/${encodeURIComponent(found!)}`);
   expect(body.tasks.map(({ id }) => id)).toEqual([taskId]);
   return found!;
-}
-
-async function until(check: () => Promise<boolean>): Promise<void> {
-  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
