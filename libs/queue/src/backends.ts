@@ -1,7 +1,7 @@
 import { createBullmqQueue } from './bullmq/bullmq-queue.js';
 import type { Capability } from './core/capabilities.js';
 import type { Logger } from './core/logger.js';
-import type { Queue } from './core/ports.js';
+import type { Queue } from './core/ports/queue.js';
 import type { RedisAddress } from './core/redis-address.js';
 import type { QueueName } from './core/task.js';
 import { MemoryQueue } from './memory/memory-queue.js';

@@ -1,6 +1,6 @@
 import { type ErrorKind, QueueError } from './core/errors.js';
 import { bindQueue, type Operation, OPERATIONS } from './core/operations.js';
-import type { Queue } from './core/ports.js';
+import type { Queue } from './core/ports/queue.js';
 
 /** Told of every operation: its name in the ports, `ok` or the kind of its error, and how long it took. */
 export type ObserveOperation = (operation: string, outcome: 'ok' | ErrorKind, durationMs: number) => void;

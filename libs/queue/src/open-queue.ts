@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { QueueError } from './core/errors.js';
-import type { Queue } from './core/ports.js';
+import type { Queue } from './core/ports/queue.js';
 
 const AGAIN_MS = 1_000;
 

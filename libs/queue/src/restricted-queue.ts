@@ -2,7 +2,8 @@ import { ALL_CAPABILITIES, type Capability } from './core/capabilities.js';
 import { notSupported, type QueueError } from './core/errors.js';
 import { checkNewTask } from './core/new-task.js';
 import { bindQueue } from './core/operations.js';
-import type { Lease, Queue } from './core/ports.js';
+import type { Lease } from './core/ports/consumer.js';
+import type { Queue } from './core/ports/queue.js';
 import {
   REQUIREMENTS,
   type Requirement,

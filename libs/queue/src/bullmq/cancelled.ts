@@ -1,6 +1,6 @@
 import type { IQueueBackend, JobJson } from 'bullmq';
 import { RETENTION } from '../core/limits.js';
-import type { ChoreResult } from '../core/ports.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
 import type { QueueName, Task, TaskId } from '../core/task.js';
 import { jobErrorOf } from './bullmq-errors.js';
 import { taskIdOf } from './job-ids.js';

@@ -10,7 +10,7 @@ import type {
   LeaseRequest,
   Settlement,
   SettleOutcome,
-} from '../core/ports.js';
+} from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
 import { tooDeep } from './bullmq-errors.js';
 import { groupByQueue } from './by-queue.js';

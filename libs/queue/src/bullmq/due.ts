@@ -1,6 +1,6 @@
 import type { IQueueBackend } from 'bullmq';
 import { LIMITS } from '../core/limits.js';
-import type { ChoreResult } from '../core/ports.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
 import { jobErrorOf } from './bullmq-errors.js';
 import { errorsOf } from './job-errors.js';
 

@@ -1,7 +1,7 @@
 import type { IQueueBackend } from 'bullmq';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ORIGIN } from '../core/event-position.js';
-import type { EventPosition } from '../core/ports.js';
+import type { EventPosition } from '../core/ports/observer.js';
 import type { QueueName } from '../core/task.js';
 import { DIRECTORY, type Store } from './store.js';
 

@@ -1,7 +1,7 @@
 import type { JobJson } from 'bullmq';
 import { splitTaskId } from '../core/names.js';
 import { checkNewTask } from '../core/new-task.js';
-import type { NewTask } from '../core/ports.js';
+import type { NewTask } from '../core/ports/producer.js';
 import { DEFAULT_RETRY } from '../core/retry.js';
 import type { QueueName, RetryPolicy, Task } from '../core/task.js';
 import { taskIdOf } from './job-ids.js';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LIMITS } from '../core/limits.js';
-import type { ChoreResult, NewTask } from '../core/ports.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
+import type { NewTask } from '../core/ports/producer.js';
 import type { QueueName } from '../core/task.js';
 import { Notes } from './notes.js';
 import type { Store } from './store.js';

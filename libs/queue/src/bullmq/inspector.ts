@@ -10,7 +10,7 @@ import type {
   TenantOverview,
   TenantPage,
   WorkerActivity,
-} from '../core/ports.js';
+} from '../core/ports/inspector.js';
 import type { QueueSettings } from '../core/settings.js';
 import type { LogLine, QueueName, Task, TaskId } from '../core/task.js';
 import type { Cancelled } from './cancelled.js';

@@ -1,7 +1,7 @@
 import type { JobJson, JobsOptions } from 'bullmq';
 import { LIMITS, RETENTION } from '../core/limits.js';
 import { withDefaults } from '../core/new-task.js';
-import type { NewTask } from '../core/ports.js';
+import type { NewTask } from '../core/ports/producer.js';
 import { DEFAULT_RETRY } from '../core/retry.js';
 import type { Priority, RetryPolicy } from '../core/task.js';
 

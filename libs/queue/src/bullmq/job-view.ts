@@ -1,6 +1,6 @@
 import type { JobJson, MinimalJob } from 'bullmq';
 import { DEFAULT_TENANT } from '../core/names.js';
-import type { NewTask } from '../core/ports.js';
+import type { NewTask } from '../core/ports/producer.js';
 import { withDefaults } from '../core/new-task.js';
 import type { FailureReason, QueueName, Task, TaskId, TaskSpec, TaskState } from '../core/task.js';
 import { errorsOf, failuresOf, isGivenUp } from './job-errors.js';

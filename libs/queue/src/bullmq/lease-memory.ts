@@ -1,5 +1,5 @@
 import type { IQueueBackend } from 'bullmq';
-import type { LeasedTask, LeaseRequest } from '../core/ports.js';
+import type { LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
 import { addressOf } from './job-ids.js';
 import type { Left } from './lease.js';
 import { isLatest, readToken } from './lease-token.js';

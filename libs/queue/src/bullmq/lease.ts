@@ -1,6 +1,6 @@
 import type { IQueueBackend, JobJson } from 'bullmq';
 import { LIMITS } from '../core/limits.js';
-import type { Lease, LeasedTask, LeaseRequest } from '../core/ports.js';
+import type { Lease, LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
 import { jobErrorOf } from './bullmq-errors.js';
 import type { Cancelled } from './cancelled.js';

@@ -1,7 +1,7 @@
 import type { IQueueBackend, JobJson, JobType } from 'bullmq';
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import type { ListQuery, TaskPage } from '../core/ports.js';
+import type { ListQuery, TaskPage } from '../core/ports/inspector.js';
 import type { Task, TaskState } from '../core/task.js';
 import type { Cancelled } from './cancelled.js';
 import { taskIdOf } from './job-ids.js';

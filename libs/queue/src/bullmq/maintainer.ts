@@ -1,5 +1,5 @@
 import { checkQueueName } from '../core/names.js';
-import type { ChoreResult, Maintainer } from '../core/ports.js';
+import type { ChoreResult, Maintainer } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
 import type { Cancelled } from './cancelled.js';
 import { promoteDue } from './due.js';

@@ -1,6 +1,6 @@
 import type { IQueueBackend } from 'bullmq';
 import { LIMITS } from '../core/limits.js';
-import type { ChoreResult } from '../core/ports.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
 import { minimal } from './job-view.js';
 import type { Store } from './store.js';

@@ -16,7 +16,7 @@ import type {
   Following,
   Observer,
   QueueEvent,
-} from '../core/ports.js';
+} from '../core/ports/observer.js';
 import type { QueueName, Task, TaskId } from '../core/task.js';
 import type { Cancelled } from './cancelled.js';
 import type { Directory } from './directory.js';

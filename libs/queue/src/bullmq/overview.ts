@@ -1,6 +1,6 @@
 import type { IQueueBackend } from 'bullmq';
 import { LIMITS } from '../core/limits.js';
-import type { QueueOverview, StateCounts } from '../core/ports.js';
+import type { QueueOverview, StateCounts } from '../core/ports/inspector.js';
 import { type Priority, type QueueName, TASK_STATES } from '../core/task.js';
 import { saysDraining } from './draining.js';
 import { firstDueAt } from './due.js';

@@ -5,7 +5,7 @@ import { notSupported, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { taskId } from '../core/names.js';
 import { checkNewTask } from '../core/new-task.js';
-import type { EnqueueOutcome, NewTask, Producer } from '../core/ports.js';
+import type { EnqueueOutcome, NewTask, Producer } from '../core/ports/producer.js';
 import type { QueueName, TaskId } from '../core/task.js';
 import { groupByQueue } from './by-queue.js';
 import type { Cancelled } from './cancelled.js';

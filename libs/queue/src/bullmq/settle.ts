@@ -1,6 +1,6 @@
 import type { IQueueBackend, JobJson } from 'bullmq';
 import { QueueError } from '../core/errors.js';
-import type { Settlement, SettleOutcome } from '../core/ports.js';
+import type { Settlement, SettleOutcome } from '../core/ports/consumer.js';
 import { DEFAULT_RETRY, retryDelayMs } from '../core/retry.js';
 import type { QueueName, TaskState } from '../core/task.js';
 import { JOB_ERRORS, jobErrorOf, tooDeep } from './bullmq-errors.js';

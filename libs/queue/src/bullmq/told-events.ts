@@ -1,4 +1,4 @@
-import type { QueueEvent } from '../core/ports.js';
+import type { QueueEvent } from '../core/ports/observer.js';
 import { DEFAULT_TENANT } from '../core/names.js';
 import { timeOfPosition } from '../core/event-position.js';
 import type { LogLine, QueueName, TaskId } from '../core/task.js';

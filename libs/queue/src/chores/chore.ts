@@ -1,4 +1,4 @@
-import type { ChoreResult } from '../core/ports.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
 import { DueTimers } from '../worker/due-timers.js';
 import type { Meter } from '../worker/meter.js';

@@ -1,4 +1,5 @@
-import type { Inspector, Maintainer } from '../core/ports.js';
+import type { Inspector } from '../core/ports/inspector.js';
+import type { Maintainer } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
 import { NO_LOG, NO_METER, type Log, type Meter } from '../worker/meter.js';
 import { Trouble } from '../worker/trouble.js';

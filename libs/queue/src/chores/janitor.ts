@@ -1,4 +1,4 @@
-import type { Maintainer } from '../core/ports.js';
+import type { Maintainer } from '../core/ports/maintainer.js';
 import { Chore, type ChoreSurroundings } from './chore.js';
 
 /** Removes finished tasks that are beyond their queue's retention. */

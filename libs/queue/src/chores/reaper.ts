@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { Maintainer } from '../core/ports.js';
+import type { Maintainer } from '../core/ports/maintainer.js';
 import { Chore, type ChoreSurroundings } from './chore.js';
 
 /**

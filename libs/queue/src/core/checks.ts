@@ -2,7 +2,9 @@ import { QueueError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { checkName } from './names.js';
 import { checkRetry } from './new-task.js';
-import type { Extension, LeaseRequest, PurgeRequest, Settlement, TaskChange, WorkerQuery } from './ports.js';
+import type { Extension, LeaseRequest, Settlement } from './ports/consumer.js';
+import type { PurgeRequest, TaskChange } from './ports/operator.js';
+import type { WorkerQuery } from './ports/registry.js';
 import { HIGHEST_PRIORITY, LOWEST_PRIORITY } from './priority.js';
 import { isTerminal } from './task.js';
 

@@ -1,5 +1,5 @@
 import { checkName } from './names.js';
-import type { EventFilter, QueueEvent } from './ports.js';
+import type { EventFilter, QueueEvent } from './ports/observer.js';
 import { QueueError } from './errors.js';
 import { TASK_STATES } from './task.js';
 

@@ -1,5 +1,5 @@
 import { QueueError } from './errors.js';
-import type { EventPosition } from './ports.js';
+import type { EventPosition } from './ports/observer.js';
 
 /** Before everything. */
 export const ORIGIN: EventPosition = '0-0';

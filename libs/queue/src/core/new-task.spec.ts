@@ -1,6 +1,6 @@
 import { LIMITS } from './limits.js';
 import { checkNewTask, withDefaults } from './new-task.js';
-import type { NewTask } from './ports.js';
+import type { NewTask } from './ports/producer.js';
 import { DEFAULT_RETRY } from './retry.js';
 
 const check = (given: Record<string, unknown>) => () => checkNewTask({ type: 'a', ...given } as NewTask);

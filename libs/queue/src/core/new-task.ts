@@ -1,7 +1,7 @@
 import { QueueError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { checkName, DEFAULT_TENANT } from './names.js';
-import type { NewTask } from './ports.js';
+import type { NewTask } from './ports/producer.js';
 import { DEFAULT_PRIORITY, isPriority } from './priority.js';
 import type { RetryPolicy } from './task.js';
 

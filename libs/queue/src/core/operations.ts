@@ -1,4 +1,4 @@
-import type { Queue } from './ports.js';
+import type { Queue } from './ports/queue.js';
 
 /** Every operation of the ports, for what stands in front of all of them. */
 export const OPERATIONS = [

@@ -1,6 +1,8 @@
 import type { Capability } from './capabilities.js';
 import { DEFAULT_TENANT } from './names.js';
-import type { LeaseRequest, NewTask, Queue, Settlement } from './ports.js';
+import type { LeaseRequest, Settlement } from './ports/consumer.js';
+import type { NewTask } from './ports/producer.js';
+import type { Queue } from './ports/queue.js';
 import type { QueueSettings, TenantSettings } from './settings.js';
 import type { RetryPolicy } from './task.js';
 

@@ -1,4 +1,4 @@
-import type { WorkerActivity } from '../core/ports.js';
+import type { WorkerActivity } from '../core/ports/inspector.js';
 import type { QueueState } from './queue-state.js';
 import type { TaskRecord } from './record.js';
 

@@ -2,7 +2,7 @@ import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { taskId } from '../core/names.js';
 import { withDefaults } from '../core/new-task.js';
-import type { EnqueueOutcome, NewTask } from '../core/ports.js';
+import type { EnqueueOutcome, NewTask } from '../core/ports/producer.js';
 import type { Task } from '../core/task.js';
 import type { QueueState } from './queue-state.js';
 import { viewTask, type TaskRecord } from './record.js';

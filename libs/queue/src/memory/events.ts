@@ -2,7 +2,13 @@ import { checkFilter, filterEvents, wanted } from '../core/event-filter.js';
 import { checkPosition, isAfter, ORIGIN, timeOfPosition } from '../core/event-position.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId } from '../core/names.js';
-import type { EventFollower, EventPosition, EventSelection, Following, QueueEvent } from '../core/ports.js';
+import type {
+  EventFollower,
+  EventPosition,
+  EventSelection,
+  Following,
+  QueueEvent,
+} from '../core/ports/observer.js';
 import type { QueueName } from '../core/task.js';
 
 interface Entry {

@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { Lease, LeaseRequest } from '../core/ports.js';
+import type { Lease, LeaseRequest } from '../core/ports/consumer.js';
 import { nextStart, startsNow } from './allowance.js';
 import { FIFO_LANE } from './lanes.js';
 import { promoteDue } from './maintain.js';

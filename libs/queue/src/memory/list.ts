@@ -1,6 +1,6 @@
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import type { ListQuery, TaskPage } from '../core/ports.js';
+import type { ListQuery, TaskPage } from '../core/ports/inspector.js';
 import { isTerminal } from '../core/task.js';
 import { checkCount } from '../core/checks.js';
 import { compareText, type QueueState } from './queue-state.js';

@@ -1,5 +1,5 @@
 import { LIMITS, RETENTION } from '../core/limits.js';
-import type { ChoreResult } from '../core/ports.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
 import { TERMINAL_STATES, type TerminalState } from '../core/task.js';
 import { nextStart, startsNow } from './allowance.js';
 import { compareText, deadlineOf, dueAt, type QueueState } from './queue-state.js';

@@ -6,32 +6,27 @@ import { LIMITS } from '../core/limits.js';
 import { checkName, DEFAULT_QUEUE, splitTaskId } from '../core/names.js';
 import { checkNewTask } from '../core/new-task.js';
 import type {
-  ChoreResult,
-  EnqueueOutcome,
-  EventFollower,
-  EventPosition,
-  EventSelection,
   ExtendOutcome,
   Extension,
-  Following,
   Lease,
   LeaseRequest,
-  ListQuery,
-  NewTask,
-  OperateOutcome,
-  PurgeRequest,
-  Queue,
-  QueueOverview,
   SettleOutcome,
   Settlement,
-  TaskChange,
+} from '../core/ports/consumer.js';
+import type {
+  ListQuery,
+  QueueOverview,
   TaskPage,
   TenantOverview,
   TenantPage,
   WorkerActivity,
-  WorkerPage,
-  WorkerQuery,
-} from '../core/ports.js';
+} from '../core/ports/inspector.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
+import type { EventFollower, EventPosition, EventSelection, Following } from '../core/ports/observer.js';
+import type { OperateOutcome, PurgeRequest, TaskChange } from '../core/ports/operator.js';
+import type { EnqueueOutcome, NewTask } from '../core/ports/producer.js';
+import type { Queue } from '../core/ports/queue.js';
+import type { WorkerPage, WorkerQuery } from '../core/ports/registry.js';
 import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import {

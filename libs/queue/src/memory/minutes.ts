@@ -1,5 +1,10 @@
 import { LIMITS } from '../core/limits.js';
-import { MINUTE_EVENTS, type MinuteCounts, type MinuteEvent, type WaitCounts } from '../core/ports.js';
+import {
+  MINUTE_EVENTS,
+  type MinuteCounts,
+  type MinuteEvent,
+  type WaitCounts,
+} from '../core/ports/inspector.js';
 import { Waits } from './waits.js';
 
 const MINUTE_MS = 60_000;

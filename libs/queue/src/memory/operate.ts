@@ -1,5 +1,5 @@
 import { QueueError } from '../core/errors.js';
-import type { OperateOutcome, TaskChange } from '../core/ports.js';
+import type { OperateOutcome, TaskChange } from '../core/ports/operator.js';
 import { isTerminal } from '../core/task.js';
 import type { QueueState } from './queue-state.js';
 import { viewTask, type TaskRecord } from './record.js';

@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { QueueOverview, StateCounts } from '../core/ports.js';
+import type { QueueOverview, StateCounts } from '../core/ports/inspector.js';
 import { PRIORITIES } from '../core/priority.js';
 import type { Priority } from '../core/task.js';
 import { dueAt, type QueueState } from './queue-state.js';

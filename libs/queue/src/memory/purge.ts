@@ -1,6 +1,7 @@
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import type { ChoreResult, PurgeRequest } from '../core/ports.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
+import type { PurgeRequest } from '../core/ports/operator.js';
 import { isTerminal } from '../core/task.js';
 import type { QueueState } from './queue-state.js';
 import type { TaskRecord } from './record.js';

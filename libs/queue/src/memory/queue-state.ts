@@ -1,5 +1,6 @@
 import { LIMITS } from '../core/limits.js';
-import type { MinuteEvent, QueueEvent } from '../core/ports.js';
+import type { MinuteEvent } from '../core/ports/inspector.js';
+import type { QueueEvent } from '../core/ports/observer.js';
 import { storedLines } from '../core/report.js';
 import {
   effectiveSettings,

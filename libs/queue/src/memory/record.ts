@@ -1,5 +1,6 @@
 import { TASK_STATES, type LogLine, type Task, type TaskSpec, type TaskState } from '../core/task.js';
-import type { LeasedTask, StateCounts } from '../core/ports.js';
+import type { LeasedTask } from '../core/ports/consumer.js';
+import type { StateCounts } from '../core/ports/inspector.js';
 
 /** Where a task waits. */
 export interface Lane {

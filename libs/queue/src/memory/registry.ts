@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.js';
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName } from '../core/names.js';
-import type { Registry, WorkerPage, WorkerQuery } from '../core/ports.js';
+import type { Registry, WorkerPage, WorkerQuery } from '../core/ports/registry.js';
 import { checkRegistration, kept, matches } from '../core/registration.js';
 import type { RegisteredWorker, WorkerCommand, WorkerRegistration } from '../core/worker.js';
 import { compareText } from './queue-state.js';

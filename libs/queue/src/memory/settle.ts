@@ -1,5 +1,5 @@
 import { QueueError } from '../core/errors.js';
-import type { Extension, ExtendOutcome, Settlement, SettleOutcome } from '../core/ports.js';
+import type { Extension, ExtendOutcome, Settlement, SettleOutcome } from '../core/ports/consumer.js';
 import { storedError } from '../core/report.js';
 import { DEFAULT_RETRY, retryDelayMs } from '../core/retry.js';
 import type { TaskError, TaskState } from '../core/task.js';

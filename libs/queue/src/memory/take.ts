@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { LeaseRequest } from '../core/ports.js';
+import type { LeaseRequest } from '../core/ports/consumer.js';
 import { FIFO_LANE } from './lanes.js';
 import type { QueueState } from './queue-state.js';
 import { charged, nextStartAt, startsAllowed } from './rate.js';

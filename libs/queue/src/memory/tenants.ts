@@ -1,7 +1,7 @@
 import { checkCount } from '../core/checks.js';
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import type { TenantOverview, TenantPage } from '../core/ports.js';
+import type { TenantOverview, TenantPage } from '../core/ports/inspector.js';
 import { sizeClass } from '../core/size-class.js';
 import { compareText, type QueueState } from './queue-state.js';
 

@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { WaitCounts } from '../core/ports.js';
+import type { WaitCounts } from '../core/ports/inspector.js';
 
 /** How often tasks waited how long. */
 export class Waits {

@@ -1,5 +1,6 @@
 import { LIMITS } from '../core/limits.js';
-import { LEASE_OUTCOMES, type LeaseOutcome, type Settlement } from '../core/ports.js';
+import type { Settlement } from '../core/ports/consumer.js';
+import { LEASE_OUTCOMES, type LeaseOutcome } from '../core/ports/inspector.js';
 import { isTerminal, type TaskState } from '../core/task.js';
 
 type Totals = Record<LeaseOutcome, number>;

@@ -9,7 +9,7 @@ import type {
   LeaseRequest,
   SettleOutcome,
   Settlement,
-} from '../core/ports.js';
+} from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
 import { gather } from './gather.js';
 import type { PartitionCounts } from './partition-counts.js';

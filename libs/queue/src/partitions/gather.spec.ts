@@ -1,4 +1,4 @@
-import type { Lease, LeasedTask } from '../core/ports.js';
+import type { Lease, LeasedTask } from '../core/ports/consumer.js';
 import { gather, type Gathering } from './gather.js';
 
 /** Partitions by how many tasks wait there; -1: it does not answer. */

@@ -1,4 +1,4 @@
-import type { Lease } from '../core/ports.js';
+import type { Lease } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
 import { known, least } from './merge.js';
 import { shareOf } from './shares.js';

@@ -1,7 +1,8 @@
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { DEFAULT_TENANT } from '../core/names.js';
-import type { Inspector, Operator, TenantOverview } from '../core/ports.js';
+import type { Inspector, TenantOverview } from '../core/ports/inspector.js';
+import type { Operator } from '../core/ports/operator.js';
 import type { TenantSettings } from '../core/settings.js';
 import { OPEN_STATES, type QueueName } from '../core/task.js';
 import { mergeOverviews, mergeTenants } from './merge.js';

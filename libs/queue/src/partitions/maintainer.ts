@@ -1,5 +1,5 @@
 import { checkQueueName } from '../core/names.js';
-import type { ChoreResult, Maintainer } from '../core/ports.js';
+import type { ChoreResult, Maintainer } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
 import { mergeChores } from './merge.js';
 import type { PartitionCounts } from './partition-counts.js';

@@ -1,6 +1,5 @@
 import { LIMITS } from '../core/limits.js';
 import {
-  type ChoreResult,
   LEASE_OUTCOMES,
   MINUTE_EVENTS,
   type MinuteCounts,
@@ -9,7 +8,8 @@ import {
   type TenantOverview,
   type WaitCounts,
   type WorkerActivity,
-} from '../core/ports.js';
+} from '../core/ports/inspector.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
 import { type Priority, TASK_STATES } from '../core/task.js';
 import { wholeOf } from './shares.js';
 

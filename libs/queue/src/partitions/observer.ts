@@ -7,7 +7,7 @@ import type {
   Following,
   Observer,
   QueueEvent,
-} from '../core/ports.js';
+} from '../core/ports/observer.js';
 import type { QueueName, Task, TaskId } from '../core/task.js';
 import type { PartitionCounts } from './partition-counts.js';
 import { isPartitionName, partitionNames, queueOfPartition } from './partition.js';

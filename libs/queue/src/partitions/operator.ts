@@ -1,13 +1,8 @@
 import { QueueError } from '../core/errors.js';
 import { checkName, checkQueueName } from '../core/names.js';
-import type {
-  ChoreResult,
-  Inspector,
-  OperateOutcome,
-  Operator,
-  PurgeRequest,
-  TaskChange,
-} from '../core/ports.js';
+import type { Inspector } from '../core/ports/inspector.js';
+import type { ChoreResult } from '../core/ports/maintainer.js';
+import type { OperateOutcome, Operator, PurgeRequest, TaskChange } from '../core/ports/operator.js';
 import { checkQueueSettings } from '../core/check-settings.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import { OPEN_STATES, type QueueName, type TaskId } from '../core/task.js';

@@ -1,4 +1,4 @@
-import type { Inspector } from '../core/ports.js';
+import type { Inspector } from '../core/ports/inspector.js';
 import type { QueueName } from '../core/task.js';
 
 /** How long a number is believed. It changes once in a queue's life, while nothing waits or runs in it. */

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { DEFAULT_TENANT } from '../core/names.js';
-import type { NewTask } from '../core/ports.js';
+import type { NewTask } from '../core/ports/producer.js';
 import type { QueueName } from '../core/task.js';
 
 /*

@@ -1,4 +1,4 @@
-import type { Queue } from '../core/ports.js';
+import type { Queue } from '../core/ports/queue.js';
 import { PartitionedConsumer } from './consumer.js';
 import { PartitionedInspector } from './inspector.js';
 import { PartitionedMaintainer } from './maintainer.js';

@@ -2,7 +2,7 @@ import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName, checkQueueName } from '../core/names.js';
 import { checkNewTask } from '../core/new-task.js';
-import type { EnqueueOutcome, NewTask, Producer } from '../core/ports.js';
+import type { EnqueueOutcome, NewTask, Producer } from '../core/ports/producer.js';
 import type { QueueName } from '../core/task.js';
 import type { PartitionCounts } from './partition-counts.js';
 import { bindingOf, identityOf, partitionName, partitionOf } from './partition.js';

@@ -1,5 +1,5 @@
 import { splitTaskId, taskId } from '../core/names.js';
-import type { Inspector } from '../core/ports.js';
+import type { Inspector } from '../core/ports/inspector.js';
 import type { Task, TaskId } from '../core/task.js';
 import type { PartitionCounts } from './partition-counts.js';
 import { isPartitionName, partitionNames } from './partition.js';

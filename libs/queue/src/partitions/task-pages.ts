@@ -1,5 +1,5 @@
 import { QueueError } from '../core/errors.js';
-import type { Inspector, ListQuery, TaskPage } from '../core/ports.js';
+import type { Inspector, ListQuery, TaskPage } from '../core/ports/inspector.js';
 import type { QueueName } from '../core/task.js';
 
 /** Where a list goes on: in which of the partitions, and after which cursor of the backend's own. */

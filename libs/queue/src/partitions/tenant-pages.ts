@@ -1,6 +1,6 @@
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import type { TenantOverview, TenantPage } from '../core/ports.js';
+import type { TenantOverview, TenantPage } from '../core/ports/inspector.js';
 import { sizeClass } from '../core/size-class.js';
 
 /** Where tenants come from, those with many open tasks first. */

@@ -12,7 +12,7 @@ import type {
   LeaseRequest,
   Settlement,
   SettleOutcome,
-} from '../core/ports.js';
+} from '../core/ports/consumer.js';
 import { DEFAULT_RETRY } from '../core/retry.js';
 import { storedError, storedLines } from '../core/report.js';
 import type { QueueName, TaskState } from '../core/task.js';

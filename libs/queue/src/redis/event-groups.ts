@@ -1,6 +1,12 @@
 import { earliest, ORIGIN } from '../core/event-position.js';
 import { filterEvents, wanted, type Wanted } from '../core/event-filter.js';
-import type { EventFilter, EventFollower, EventPosition, Following, QueueEvent } from '../core/ports.js';
+import type {
+  EventFilter,
+  EventFollower,
+  EventPosition,
+  Following,
+  QueueEvent,
+} from '../core/ports/observer.js';
 import type { StreamEntry, StreamLine } from './stream-entry.js';
 import type { Audience, FollowedStream } from './stream-reader.js';
 

@@ -16,7 +16,7 @@ import {
   type TenantOverview,
   type TenantPage,
   type WorkerActivity,
-} from '../core/ports.js';
+} from '../core/ports/inspector.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
 import { sizeClass } from '../core/size-class.js';
 import {

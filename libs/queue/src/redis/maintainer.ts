@@ -1,7 +1,7 @@
 import type { QueueError } from '../core/errors.js';
 import { RETENTION } from '../core/limits.js';
 import { checkName } from '../core/names.js';
-import type { ChoreResult, Maintainer } from '../core/ports.js';
+import type { ChoreResult, Maintainer } from '../core/ports/maintainer.js';
 import { type QueueName, TERMINAL_STATES } from '../core/task.js';
 import type { Client } from './connection.js';
 import { globalKey } from './keys.js';

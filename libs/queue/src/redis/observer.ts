@@ -11,7 +11,7 @@ import type {
   Following,
   Observer,
   QueueEvent,
-} from '../core/ports.js';
+} from '../core/ports/observer.js';
 import type { QueueName, Task, TaskId } from '../core/task.js';
 import { Coalescer } from './coalescer.js';
 import type { Client } from './connection.js';

@@ -1,5 +1,5 @@
 import type { QueueName } from '../core/task.js';
-import type { EventPosition } from '../core/ports.js';
+import type { EventPosition } from '../core/ports/observer.js';
 import type { Audience, FollowedStream, StreamSource } from './stream-reader.js';
 import type { WakeSource } from './wake-listener.js';
 

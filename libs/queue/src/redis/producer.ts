@@ -5,7 +5,7 @@ import { LIMITS } from '../core/limits.js';
 import { retryAfterOf } from '../core/settings.js';
 import { taskId } from '../core/names.js';
 import { checkNewTask } from '../core/new-task.js';
-import type { EnqueueOutcome, NewTask, Producer } from '../core/ports.js';
+import type { EnqueueOutcome, NewTask, Producer } from '../core/ports/producer.js';
 import { DEFAULT_PRIORITY } from '../core/priority.js';
 import type { QueueName } from '../core/task.js';
 import { Coalescer } from './coalescer.js';

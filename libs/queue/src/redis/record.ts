@@ -1,4 +1,4 @@
-import type { NewTask } from '../core/ports.js';
+import type { NewTask } from '../core/ports/producer.js';
 import { withDefaults } from '../core/new-task.js';
 import { taskId } from '../core/names.js';
 import type {

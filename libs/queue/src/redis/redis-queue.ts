@@ -4,7 +4,7 @@ import { ALL_CAPABILITIES } from '../core/capabilities.js';
 import type { Clock } from '../core/clock.js';
 import { LIMITS } from '../core/limits.js';
 import type { Logger } from '../core/logger.js';
-import type { Queue } from '../core/ports.js';
+import type { Queue } from '../core/ports/queue.js';
 import type { RedisAddress } from '../core/redis-address.js';
 import type { QueueName } from '../core/task.js';
 import { Confirmation } from './confirmation.js';

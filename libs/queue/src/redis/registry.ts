@@ -2,7 +2,7 @@ import { checkWorkerQuery } from '../core/checks.js';
 import { type ErrorCode, QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName } from '../core/names.js';
-import type { Registry, WorkerPage, WorkerQuery } from '../core/ports.js';
+import type { Registry, WorkerPage, WorkerQuery } from '../core/ports/registry.js';
 import { checkRegistration, kept, matches } from '../core/registration.js';
 import type { RegisteredWorker, WorkerCommand, WorkerRegistration } from '../core/worker.js';
 import type { Client } from './connection.js';

@@ -1,6 +1,6 @@
 import { timeOfPosition } from '../core/event-position.js';
 import { taskId } from '../core/names.js';
-import type { EventPosition, QueueEvent } from '../core/ports.js';
+import type { EventPosition, QueueEvent } from '../core/ports/observer.js';
 import type { QueueName, TaskState } from '../core/task.js';
 
 /** As XREAD and XRANGE return it. */

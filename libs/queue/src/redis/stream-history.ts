@@ -1,5 +1,5 @@
 import { isAfter, ORIGIN } from '../core/event-position.js';
-import type { EventPosition } from '../core/ports.js';
+import type { EventPosition } from '../core/ports/observer.js';
 import type { QueueName } from '../core/task.js';
 import { Cluster } from 'ioredis';
 import { serverTimeMs } from './blocking.js';

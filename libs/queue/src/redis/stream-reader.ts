@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAfter, positionBefore } from '../core/event-position.js';
-import type { EventPosition } from '../core/ports.js';
+import type { EventPosition } from '../core/ports/observer.js';
 import type { QueueName } from '../core/task.js';
 import { atOnce, BlockingConnection, serverTimeMs } from './blocking.js';
 import type { Client } from './connection.js';

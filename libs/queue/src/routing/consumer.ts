@@ -4,10 +4,10 @@ import type {
   Extension,
   Lease,
   LeaseRequest,
-  Queue,
   SettleOutcome,
   Settlement,
-} from '../core/ports.js';
+} from '../core/ports/consumer.js';
+import type { Queue } from '../core/ports/queue.js';
 import type { QueueName } from '../core/task.js';
 import type { Router } from './router.js';
 

@@ -1,6 +1,6 @@
 import { checkCount } from '../core/checks.js';
 import { LIMITS } from '../core/limits.js';
-import type { Queue } from '../core/ports.js';
+import type { Queue } from '../core/ports/queue.js';
 import type { QueueName } from '../core/task.js';
 import { allOf, type Router } from './router.js';
 

@@ -5,8 +5,8 @@ import type {
   EventSelection,
   Following,
   Observer,
-  Queue,
-} from '../core/ports.js';
+} from '../core/ports/observer.js';
+import type { Queue } from '../core/ports/queue.js';
 import type { QueueName, Task, TaskId } from '../core/task.js';
 import type { Router } from './router.js';
 

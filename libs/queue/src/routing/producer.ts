@@ -1,7 +1,7 @@
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkNewTask } from '../core/new-task.js';
-import type { EnqueueOutcome, NewTask, Producer } from '../core/ports.js';
+import type { EnqueueOutcome, NewTask, Producer } from '../core/ports/producer.js';
 import type { QueueName } from '../core/task.js';
 import type { Router } from './router.js';
 

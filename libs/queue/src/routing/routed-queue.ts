@@ -1,4 +1,4 @@
-import type { Queue } from '../core/ports.js';
+import type { Queue } from '../core/ports/queue.js';
 import { RoutedConsumer } from './consumer.js';
 import { probeAll, queuesOf } from './inspector.js';
 import { RoutedObserver } from './observer.js';

@@ -1,6 +1,6 @@
 import { QueueError } from '../core/errors.js';
 import { splitTaskId } from '../core/names.js';
-import type { Queue } from '../core/ports.js';
+import type { Queue } from '../core/ports/queue.js';
 import type { QueueName, TaskId } from '../core/task.js';
 
 export interface NamedBackend {

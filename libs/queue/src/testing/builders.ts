@@ -1,4 +1,4 @@
-import type { NewTask } from '../core/ports.js';
+import type { NewTask } from '../core/ports/producer.js';
 import type { QueueName, RetryPolicy } from '../core/task.js';
 
 let queuesMade = 0;

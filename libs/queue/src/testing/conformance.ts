@@ -1,28 +1,27 @@
 import { ALL_CAPABILITIES, type Capability } from '../core/capabilities.js';
 import { describeActivity } from './conformance/activity.js';
+import { describeBacklog } from './conformance/backlog.js';
 import { describeCapabilities } from './conformance/capabilities.js';
 import { describeChores } from './conformance/chores.js';
+import { describeConcurrency } from './conformance/concurrency.js';
 import { describeData } from './conformance/data.js';
 import { describeEnqueue } from './conformance/enqueue.js';
 import { describeExtend } from './conformance/extend.js';
 import { describeFairness } from './conformance/fairness.js';
+import { describeFifo } from './conformance/fifo.js';
 import { describeFollow } from './conformance/follow.js';
+import { describeHoldingBack } from './conformance/holding-back.js';
 import { describeLease } from './conformance/lease.js';
 import { describeLifecycle } from './conformance/lifecycle.js';
-import {
-  describeBacklog,
-  describeConcurrency,
-  describeHoldingBack,
-  describeRates,
-} from './conformance/limits.js';
 import { describeList } from './conformance/list.js';
 import { defineFor, needs } from './conformance/needs.js';
 import { describeOperate } from './conformance/operate.js';
-import { describeFifo, describeOrdering } from './conformance/ordering.js';
+import { describeOrdering } from './conformance/ordering.js';
 import { describeOverview } from './conformance/overview.js';
 import { describePause } from './conformance/pause.js';
 import { describePriorities } from './conformance/priorities.js';
 import { describePurge } from './conformance/purge.js';
+import { describeRates } from './conformance/rates.js';
 import { describeReap } from './conformance/reap.js';
 import { describeRegistry } from './conformance/registry.js';
 import { describeRetention } from './conformance/retention.js';
@@ -38,7 +37,7 @@ import { describeWaiting } from './conformance/waiting.js';
 export type { QueueUnderTest, Setup } from './conformance/subject.js';
 
 /**
- * Holds a backend to every promise of `core/ports.ts`, and to what it declares: what needs a capability that it lacks is
+ * Holds a backend to every promise of `core/ports`, and to what it declares: what needs a capability that it lacks is
  * skipped, and such a request must be refused. Defines Jest blocks; call it from a spec.
  */
 export function describeQueue(

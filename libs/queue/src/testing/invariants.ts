@@ -1,5 +1,6 @@
 import { LIMITS } from '../core/limits.js';
-import type { Queue, QueueOverview, StateCounts, TenantOverview } from '../core/ports.js';
+import type { QueueOverview, StateCounts, TenantOverview } from '../core/ports/inspector.js';
+import type { Queue } from '../core/ports/queue.js';
 import { PRIORITIES } from '../core/priority.js';
 import {
   isTerminal,

@@ -1,7 +1,7 @@
 import type { Capability } from '../core/capabilities.js';
 import { QueueError } from '../core/errors.js';
 import { bindQueue } from '../core/operations.js';
-import type { Queue } from '../core/ports.js';
+import type { Queue } from '../core/ports/queue.js';
 import {
   REQUIREMENTS,
   type Requirement,

@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { LeasedTask } from '../core/ports.js';
+import type { LeasedTask } from '../core/ports/consumer.js';
 import type { JsonText } from '../core/task.js';
 import { AttemptStopped, type StopReason } from './errors.js';
 import type { AttemptOutcome } from './meter.js';

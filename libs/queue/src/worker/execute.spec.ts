@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { LeasedTask } from '../core/ports.js';
+import type { LeasedTask } from '../core/ports/consumer.js';
 import { Attempt } from './attempt.js';
 import { InvalidPayload, PermanentError, RetryLater, SLOW_DOWN_MS_MIN, SlowDown } from './errors.js';
 import { execute } from './execute.js';

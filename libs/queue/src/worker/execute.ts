@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { LeasedTask } from '../core/ports.js';
+import type { LeasedTask } from '../core/ports/consumer.js';
 import type { JsonText, TaskError } from '../core/task.js';
 import type { Attempt } from './attempt.js';
 import {

@@ -1,4 +1,4 @@
-import type { Consumer, ExtendOutcome } from '../core/ports.js';
+import type { Consumer, ExtendOutcome } from '../core/ports/consumer.js';
 import type { Attempt } from './attempt.js';
 import { sleep } from './waiting.js';
 import type { Trouble } from './trouble.js';

@@ -1,4 +1,4 @@
-import type { Lease, LeasedTask, LeaseRequest } from '../core/ports.js';
+import type { Lease, LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
 import { Leaser, type LeaserOptions } from './leaser.js';
 import { NO_LOG, NO_METER } from './meter.js';
 import { Trouble } from './trouble.js';

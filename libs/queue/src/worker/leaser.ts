@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Consumer, Lease, LeasedTask, LeaseRequest } from '../core/ports.js';
+import type { Consumer, Lease, LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
 import { DueTimers } from './due-timers.js';
 import { Rests } from './rests.js';

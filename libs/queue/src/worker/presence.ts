@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { Registry } from '../core/ports.js';
+import type { Registry } from '../core/ports/registry.js';
 import type { WorkerCommand, WorkerRegistration } from '../core/worker.js';
 import { NO_LOG, NO_METER, type Log, type Meter } from './meter.js';
 import { Trouble } from './trouble.js';

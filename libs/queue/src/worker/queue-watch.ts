@@ -1,4 +1,4 @@
-import type { Inspector } from '../core/ports.js';
+import type { Inspector } from '../core/ports/inspector.js';
 import type { QueueName } from '../core/task.js';
 import { NO_LOG, NO_METER, type Log, type Meter } from './meter.js';
 import { Trouble } from './trouble.js';

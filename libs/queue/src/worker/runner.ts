@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/limits.js';
-import type { Consumer, LeasedTask, SettleOutcome, Settlement } from '../core/ports.js';
+import type { Consumer, LeasedTask, SettleOutcome, Settlement } from '../core/ports/consumer.js';
 import { completeRetry } from '../core/retry.js';
 import type { QueueName, TaskError } from '../core/task.js';
 import { Attempt } from './attempt.js';

@@ -1,4 +1,4 @@
-import type { Consumer, Lease, LeaseRequest, SettleOutcome, Settlement } from '../core/ports.js';
+import type { Consumer, Lease, LeaseRequest, SettleOutcome, Settlement } from '../core/ports/consumer.js';
 import { LIMITS } from '../core/limits.js';
 import { QueueError } from '../core/errors.js';
 import type { QueueName } from '../core/task.js';

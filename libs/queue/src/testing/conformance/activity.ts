@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
-import type { LeaseOutcome, WorkerActivity } from '../../core/ports.js';
+import type { LeaseOutcome, WorkerActivity } from '../../core/ports/inspector.js';
 import { needs } from './needs.js';
 import { LEASE_MS, useSubject, WORKER, type Setup } from './subject.js';
 

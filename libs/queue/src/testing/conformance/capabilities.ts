@@ -1,6 +1,6 @@
 import { ALL_CAPABILITIES, CAPABILITIES, type Capability } from '../../core/capabilities.js';
 import { QueueError } from '../../core/errors.js';
-import type { NewTask } from '../../core/ports.js';
+import type { NewTask } from '../../core/ports/producer.js';
 import type { QueueSettings } from '../../core/settings.js';
 import { newTask, retryPolicy } from '../builders.js';
 import { type Subject, useSubject, type Setup } from './subject.js';

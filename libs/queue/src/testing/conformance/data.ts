@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
-import type { NewTask } from '../../core/ports.js';
+import type { NewTask } from '../../core/ports/producer.js';
 import { newTask } from '../builders.js';
 import { needs } from './needs.js';
 import { only, useSubject, type Setup } from './subject.js';

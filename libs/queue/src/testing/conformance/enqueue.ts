@@ -1,5 +1,5 @@
 import { LIMITS, RETENTION } from '../../core/limits.js';
-import type { EnqueueOutcome, NewTask } from '../../core/ports.js';
+import type { EnqueueOutcome, NewTask } from '../../core/ports/producer.js';
 import type { Task } from '../../core/task.js';
 import { newTask, retryPolicy, uniqueQueue } from '../builders.js';
 import { listAll } from '../invariants.js';

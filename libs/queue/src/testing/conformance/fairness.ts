@@ -1,4 +1,4 @@
-import type { LeasedTask } from '../../core/ports.js';
+import type { LeasedTask } from '../../core/ports/consumer.js';
 import { LIMITS } from '../../core/limits.js';
 import { needs } from './needs.js';
 import { keysOf, useSubject, type Setup } from './subject.js';

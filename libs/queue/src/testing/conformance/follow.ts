@@ -1,4 +1,4 @@
-import type { EventPosition, EventSelection, Following, QueueEvent } from '../../core/ports.js';
+import type { EventPosition, EventSelection, Following, QueueEvent } from '../../core/ports/observer.js';
 import { uniqueQueue } from '../builders.js';
 import { needs } from './needs.js';
 import { keyOf, LEASE_MS, type Setup, type Subject, useSubject } from './subject.js';

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
-import type { ListQuery } from '../../core/ports.js';
+import type { ListQuery } from '../../core/ports/inspector.js';
 import { TASK_STATES, type TaskState } from '../../core/task.js';
 import { uniqueQueue } from '../builders.js';
 import { listAll } from '../invariants.js';

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
-import { MINUTE_EVENTS, type QueueOverview } from '../../core/ports.js';
+import { MINUTE_EVENTS, type QueueOverview } from '../../core/ports/inspector.js';
 import { TASK_STATES } from '../../core/task.js';
 import { needs } from './needs.js';
 import { LEASE_MS, useSubject, type Setup } from './subject.js';

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../core/limits.js';
-import type { ListQuery, PurgeRequest } from '../../core/ports.js';
+import type { ListQuery } from '../../core/ports/inspector.js';
+import type { PurgeRequest } from '../../core/ports/operator.js';
 import { TERMINAL_STATES, type TaskId, type TaskState, type TerminalState } from '../../core/task.js';
 import { newTask } from '../builders.js';
 import { listAll } from '../invariants.js';

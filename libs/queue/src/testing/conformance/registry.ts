@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
-import type { WorkerQuery } from '../../core/ports.js';
+import type { WorkerQuery } from '../../core/ports/registry.js';
 import type { WorkerRegistration } from '../../core/worker.js';
 import { useSubject, type Setup } from './subject.js';
 

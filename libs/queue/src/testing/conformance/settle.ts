@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
-import type { LeasedTask, Settlement } from '../../core/ports.js';
+import type { LeasedTask, Settlement } from '../../core/ports/consumer.js';
 import { retryPolicy } from '../builders.js';
 import { needs } from './needs.js';
 import { keysOf, LEASE_MS, only, refusalOf, useSubject, WORKER, type Setup } from './subject.js';

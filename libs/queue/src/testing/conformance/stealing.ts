@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
-import type { LeaseRequest } from '../../core/ports.js';
+import type { LeaseRequest } from '../../core/ports/consumer.js';
 import { needs } from './needs.js';
 import { keysOf, SHORT_MS, useSubject, type Setup } from './subject.js';
 

@@ -3,15 +3,13 @@ import type {
   Lease,
   LeasedTask,
   LeaseRequest,
-  NewTask,
-  OperateOutcome,
-  Queue,
-  QueueOverview,
   Settlement,
   SettleOutcome,
-  TaskChange,
-  TenantOverview,
-} from '../../core/ports.js';
+} from '../../core/ports/consumer.js';
+import type { QueueOverview, TenantOverview } from '../../core/ports/inspector.js';
+import type { OperateOutcome, TaskChange } from '../../core/ports/operator.js';
+import type { NewTask } from '../../core/ports/producer.js';
+import type { Queue } from '../../core/ports/queue.js';
 import { LIMITS } from '../../core/limits.js';
 import type { QueueSettings, TenantSettings } from '../../core/settings.js';
 import type { QueueName, Task, TaskId, TaskState } from '../../core/task.js';

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../core/limits.js';
-import type { LeasedTask, TenantOverview } from '../../core/ports.js';
+import type { LeasedTask } from '../../core/ports/consumer.js';
+import type { TenantOverview } from '../../core/ports/inspector.js';
 import { needs } from './needs.js';
 import { useSubject, type Setup } from './subject.js';
 

@@ -1,4 +1,4 @@
-import type { LeasedTask } from '../../core/ports.js';
+import type { LeasedTask } from '../../core/ports/consumer.js';
 import type { Priority } from '../../core/task.js';
 import { newTask } from '../builders.js';
 import { needs } from './needs.js';

@@ -1,4 +1,4 @@
-import type { LeasedTask } from '../../core/ports.js';
+import type { LeasedTask } from '../../core/ports/consumer.js';
 import { uniqueQueue } from '../builders.js';
 import { needs } from './needs.js';
 import { LEASE_MS, LONG_MS, SHORT_MS, useSubject, type Setup } from './subject.js';
