@@ -1,3 +1,4 @@
+import { joinRoles } from '../core/operations.js';
 import type { Queue } from '../core/ports/queue.js';
 import { PartitionedConsumer } from './consumer.js';
 import { PartitionedInspector } from './inspector.js';
@@ -16,58 +17,14 @@ import { TaskFinder } from './task-finder.js';
 export function partitionQueue(inner: Queue): Queue {
   const counts = new PartitionCounts(inner);
   const finder = new TaskFinder(inner, counts);
-  const producer = new PartitionedProducer(inner, counts);
-  const consumer = new PartitionedConsumer(inner, counts);
-  const inspector = new PartitionedInspector(inner, counts, finder);
-  const observer = new PartitionedObserver(inner, counts, finder);
-  const operator = new PartitionedOperator(inner, counts, finder);
-  const maintainer = new PartitionedMaintainer(inner, counts);
-
-  return {
-    capabilities: inner.capabilities.bind(inner),
-    enqueue: producer.enqueue.bind(producer),
-    queueOf: producer.queueOf.bind(producer),
-    lease: consumer.lease.bind(consumer),
-    settle: consumer.settle.bind(consumer),
-    extend: consumer.extend.bind(consumer),
-    waitForWork: consumer.waitForWork.bind(consumer),
-    announceTypes: consumer.announceTypes.bind(consumer),
-    get: inspector.get.bind(inspector),
-    list: inspector.list.bind(inspector),
-    logs: inspector.logs.bind(inspector),
-    queues: inspector.queues.bind(inspector),
-    overview: inspector.overview.bind(inspector),
-    settings: inspector.settings.bind(inspector),
-    tenants: inspector.tenants.bind(inspector),
-    tenant: inspector.tenant.bind(inspector),
-    activity: inspector.activity.bind(inspector),
-    leased: inspector.leased.bind(inspector),
-    waitForEnd: inspector.waitForEnd.bind(inspector),
-    probe: inspector.probe.bind(inspector),
-    follow: observer.follow.bind(observer),
-    snapshot: observer.snapshot.bind(observer),
-    cancel: operator.cancel.bind(operator),
-    retry: operator.retry.bind(operator),
-    update: operator.update.bind(operator),
-    remove: operator.remove.bind(operator),
-    configure: operator.configure.bind(operator),
-    configureTenant: operator.configureTenant.bind(operator),
-    pause: operator.pause.bind(operator),
-    resume: operator.resume.bind(operator),
-    drain: operator.drain.bind(operator),
-    purge: operator.purge.bind(operator),
-    deleteQueue: operator.deleteQueue.bind(operator),
-    register: inner.register.bind(inner),
-    deregister: inner.deregister.bind(inner),
-    tell: inner.tell.bind(inner),
-    worker: inner.worker.bind(inner),
-    workers: inner.workers.bind(inner),
-    commands: inner.commands.bind(inner),
-    promote: maintainer.promote.bind(maintainer),
-    reap: maintainer.reap.bind(maintainer),
-    prune: maintainer.prune.bind(maintainer),
-    electForChores: maintainer.electForChores.bind(maintainer),
-    open: () => inner.open(),
-    close: () => inner.close(),
-  };
+  return joinRoles({
+    producer: new PartitionedProducer(inner, counts),
+    consumer: new PartitionedConsumer(inner, counts),
+    inspector: new PartitionedInspector(inner, counts, finder),
+    observer: new PartitionedObserver(inner, counts, finder),
+    operator: new PartitionedOperator(inner, counts, finder),
+    registry: inner,
+    maintainer: new PartitionedMaintainer(inner, counts),
+    own: inner,
+  });
 }

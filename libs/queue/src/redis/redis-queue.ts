@@ -4,6 +4,7 @@ import { ALL_CAPABILITIES } from '../core/capabilities.js';
 import type { Clock } from '../core/clock.js';
 import { LIMITS } from '../core/limits.js';
 import type { Logger } from '../core/logger.js';
+import { joinRoles } from '../core/operations.js';
 import type { Queue } from '../core/ports/queue.js';
 import type { RedisAddress } from '../core/redis-address.js';
 import type { QueueName } from '../core/task.js';
@@ -85,83 +86,38 @@ export function createRedisQueue(options: RedisQueueOptions): Queue {
   const cluster = client instanceof Cluster;
   const wake = cluster ? new PerQueueWake(createWake, passOn) : createWake();
   const streams = cluster ? new PerQueueStreams(createReader) : createReader();
-  const producer = new RedisProducer(scripts, directory);
   const consumer: RedisConsumer = new RedisConsumer(scripts, directory, wake, random);
-  const inspector = new RedisInspector(
-    client,
-    scripts,
-    directory,
-    new EndWatcher(streams),
-    keyPrefix,
-    processId,
-  );
   const observer = new RedisObserver(client, scripts, directory, streams, history);
-  const operator = new RedisOperator(scripts, directory);
-  const registry = new RedisRegistry(client, scripts, keyPrefix);
-  const maintainer = new RedisMaintainer(client, scripts, keyPrefix);
 
-  return {
-    capabilities: () => ALL_CAPABILITIES,
-    enqueue: producer.enqueue.bind(producer),
-    queueOf: producer.queueOf.bind(producer),
-    lease: consumer.lease.bind(consumer),
-    settle: consumer.settle.bind(consumer),
-    extend: consumer.extend.bind(consumer),
-    waitForWork: consumer.waitForWork.bind(consumer),
-    announceTypes: consumer.announceTypes.bind(consumer),
-    get: inspector.get.bind(inspector),
-    list: inspector.list.bind(inspector),
-    logs: inspector.logs.bind(inspector),
-    queues: inspector.queues.bind(inspector),
-    overview: inspector.overview.bind(inspector),
-    settings: inspector.settings.bind(inspector),
-    tenants: inspector.tenants.bind(inspector),
-    tenant: inspector.tenant.bind(inspector),
-    activity: inspector.activity.bind(inspector),
-    leased: inspector.leased.bind(inspector),
-    waitForEnd: inspector.waitForEnd.bind(inspector),
-    probe: inspector.probe.bind(inspector),
-    follow: observer.follow.bind(observer),
-    snapshot: observer.snapshot.bind(observer),
-    cancel: operator.cancel.bind(operator),
-    retry: operator.retry.bind(operator),
-    update: operator.update.bind(operator),
-    remove: operator.remove.bind(operator),
-    configure: operator.configure.bind(operator),
-    configureTenant: operator.configureTenant.bind(operator),
-    pause: operator.pause.bind(operator),
-    resume: operator.resume.bind(operator),
-    drain: operator.drain.bind(operator),
-    purge: operator.purge.bind(operator),
-    deleteQueue: operator.deleteQueue.bind(operator),
-    register: registry.register.bind(registry),
-    deregister: registry.deregister.bind(registry),
-    tell: registry.tell.bind(registry),
-    worker: registry.worker.bind(registry),
-    workers: registry.workers.bind(registry),
-    commands: registry.commands.bind(registry),
-    promote: maintainer.promote.bind(maintainer),
-    reap: maintainer.reap.bind(maintainer),
-    prune: maintainer.prune.bind(maintainer),
-    electForChores: maintainer.electForChores.bind(maintainer),
-    async open() {
-      try {
-        await connect(client);
-        await checkServer(client, keyPrefix, { allowUnsafe, strict, replicas, logger });
-        if (confirming) await connect(confirming);
-      } catch (error) {
-        client.disconnect();
-        confirming?.disconnect();
-        throw toQueueError(error);
-      }
+  return joinRoles({
+    producer: new RedisProducer(scripts, directory),
+    consumer,
+    inspector: new RedisInspector(client, scripts, directory, new EndWatcher(streams), keyPrefix, processId),
+    observer,
+    operator: new RedisOperator(scripts, directory),
+    registry: new RedisRegistry(client, scripts, keyPrefix),
+    maintainer: new RedisMaintainer(client, scripts, keyPrefix),
+    own: {
+      capabilities: () => ALL_CAPABILITIES,
+      async open() {
+        try {
+          await connect(client);
+          await checkServer(client, keyPrefix, { allowUnsafe, strict, replicas, logger });
+          if (confirming) await connect(confirming);
+        } catch (error) {
+          client.disconnect();
+          confirming?.disconnect();
+          throw toQueueError(error);
+        }
+      },
+      async close() {
+        wake.close();
+        observer.close();
+        streams.close();
+        await Promise.all([closeClient(client), confirming && closeClient(confirming)]);
+      },
     },
-    async close() {
-      wake.close();
-      observer.close();
-      streams.close();
-      await Promise.all([closeClient(client), confirming && closeClient(confirming)]);
-    },
-  };
+  });
 }
 
 /** Reconnecting on its own is the client's business; here it is given a while to succeed for the first time. */
