@@ -18,11 +18,10 @@ import {
 } from '@app/queue';
 import type { FastifyReply } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
-import { NameParam, queueParam } from '../http/name.pipe.js';
+import { NameParam, queueParam, taskParam } from '../http/name.pipe.js';
 import { INSPECTOR, OBSERVER } from '../ports.module.js';
 import { findQueue } from '../queues/find-queue.js';
 import { TaskView } from '../tasks/task.view.js';
-import { idParam } from '../tasks/tasks.controller.js';
 import type { EventStream } from './event-stream.js';
 import { EventStreams } from './event-streams.js';
 import { LogsEventView, ProgressEventView, StateEventView } from './event.view.js';
@@ -60,7 +59,7 @@ export class EventsController {
     summary: 'Follow a task',
     description: `Begins with \`task\`, the task as it is; then \`state\`, \`progress\` and \`logs\` as they happen; after a terminal state \`task\` once more, with result and errors, and the stream ends. After a \`gap\` comes \`task\`, too. ${RESUMING}`,
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiHeader(lastEventId)
   @ApiResponse(
     streamOf({ task: TaskView, state: StateEventView, progress: ProgressEventView, logs: LogsEventView }),

@@ -17,6 +17,17 @@ export function ApiProblems(...codes: readonly ProblemCode[]): MethodDecorator {
   return applyDecorators(ApiExtraModels(ProblemView), ...responses.map((response) => ApiResponse(response)));
 }
 
+/** What a request that takes nothing in its body can run into for the body's sake. */
+export const NO_BODY_PROBLEMS = [
+  'malformed-body',
+  'unsupported-media-type',
+  'request-timeout',
+  'invalid-request',
+] as const satisfies ProblemCode[];
+
+/** The same for one that takes a body. */
+export const BODY_PROBLEMS = [...NO_BODY_PROBLEMS, 'payload-too-large'] as const satisfies ProblemCode[];
+
 /** What a request can run into whatever it asks for. */
 const ALWAYS: readonly ProblemCode[] = [
   'unauthorized',

@@ -21,25 +21,30 @@ class NamePipe implements PipeTransform<string, string> {
 }
 
 /** The queue in the path, as documented. */
-export const queueParam = {
-  name: 'queue',
-  description: 'The name of the queue.',
-  example: 'emails',
-  schema: name('queue').schema,
-} as ApiParamOptions;
+export const queueParam = nameParam('queue', 'The name of the queue.', 'emails');
 
 /** The tenant in the path, as documented. */
-export const tenantParam = {
-  name: 'tenant',
-  description: 'The name of the tenant, percent-encoded where it needs it.',
-  example: 'acme',
-  schema: name('tenant').schema,
-} as ApiParamOptions;
+export const tenantParam = nameParam(
+  'tenant',
+  'The name of the tenant, percent-encoded where it needs it.',
+  'acme',
+);
 
 /** The worker in the path, as documented. */
-export const workerParam = {
-  name: 'workerId',
-  description: 'The id of the worker, as in its lease requests, percent-encoded where it needs it.',
-  example: 'mailer-7f3a',
-  schema: name('workerId').schema,
-} as ApiParamOptions;
+export const workerParam = nameParam(
+  'workerId',
+  'The id of the worker, as in its lease requests, percent-encoded where it needs it.',
+  'mailer-7f3a',
+);
+
+/** The task in the path, as documented; the engine checks it. */
+export const taskParam: ApiParamOptions = {
+  name: 'id',
+  description: 'queue~key, percent-encoded where the key needs it.',
+  example: 'emails~order-42',
+  schema: { type: 'string' },
+};
+
+function nameParam(kind: Kind, description: string, example: string): ApiParamOptions {
+  return { name: kind, description, example, schema: name(kind).schema } as ApiParamOptions;
+}

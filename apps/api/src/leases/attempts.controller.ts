@@ -1,7 +1,8 @@
 import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Consumer, Settlement } from '@app/queue';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.js';
+import { taskParam } from '../http/name.pipe.js';
 import { CONSUMER } from '../ports.module.js';
 import { HeartbeatDto, toExtension } from './heartbeat.dto.js';
 import { HeartbeatView, viewHeartbeat } from './heartbeat.view.js';
@@ -15,12 +16,7 @@ const REPEATABLE =
 /** Hears from workers about one attempt. */
 @ApiTags('leases')
 @ApiBearerAuth()
-@ApiParam({
-  name: 'id',
-  description: 'queue~key, percent-encoded where the key needs it.',
-  example: 'emails~order-42',
-  schema: { type: 'string' },
-})
+@ApiParam(taskParam)
 @Controller('v1/tasks/:id')
 export class AttemptsController {
   constructor(@Inject(CONSUMER) private readonly consumer: Consumer) {}
@@ -42,16 +38,7 @@ export class AttemptsController {
     },
   })
   @ApiResponse({ status: 200, type: SettledView, description: 'It is settled.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'lease-lost',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'task-not-found', 'lease-lost', 'invalid-task-id')
   complete(@Param('id') id: string, @Body() body: CompleteTaskDto): Promise<SettledView> {
     return this.settle(toSettlement({ ...body, id, action: 'complete' }));
   }
@@ -96,16 +83,7 @@ export class AttemptsController {
     },
   })
   @ApiResponse({ status: 200, type: SettledView, description: 'It is settled.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'lease-lost',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'task-not-found', 'lease-lost', 'invalid-task-id')
   fail(@Param('id') id: string, @Body() body: FailTaskDto): Promise<SettledView> {
     return this.settle(toSettlement({ ...body, id, action: 'fail' }));
   }
@@ -128,16 +106,7 @@ export class AttemptsController {
     },
   })
   @ApiResponse({ status: 200, type: SettledView, description: 'It is settled.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'lease-lost',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'task-not-found', 'lease-lost', 'invalid-task-id')
   release(@Param('id') id: string, @Body() body: ReleaseTaskDto): Promise<SettledView> {
     return this.settle(toSettlement({ ...body, id, action: 'release' }));
   }
@@ -166,16 +135,7 @@ export class AttemptsController {
     },
   })
   @ApiResponse({ status: 200, type: HeartbeatView, description: 'The lease holds.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'lease-lost',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'task-not-found', 'lease-lost', 'invalid-task-id')
   async heartbeat(@Param('id') id: string, @Body() body: HeartbeatDto): Promise<HeartbeatView> {
     const [outcome] = await this.consumer.extend([toExtension(id, body)], toLeaseMs(body.extend));
     return viewHeartbeat(id, outcome);

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.js';
 import { NameParam, queueParam } from '../http/name.pipe.js';
 import { readDurationMs } from '../http/rule.js';
 import { LeaseDto, toLeaseRequest } from './lease.dto.js';
@@ -46,13 +46,7 @@ export class LeaseController {
   })
   @ApiResponse({ status: 200, type: LeaseView, description: 'The tasks, at least one.' })
   @ApiResponse({ status: 204, description: 'There is nothing that may start.' })
-  @ApiProblems(
-    'malformed-body',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...BODY_PROBLEMS)
   async lease(
     @NameParam('queue') queue: string,
     @Body() body: LeaseDto,

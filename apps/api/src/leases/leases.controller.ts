@@ -3,7 +3,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Consumer } from '@app/queue';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS } from '../http/api-problems.js';
 import { BATCH_BODY_BYTES_MAX } from '../http/body-limits.js';
 import { CONSUMER } from '../ports.module.js';
 import { WorkerCommands } from '../workers/worker-commands.js';
@@ -71,13 +71,7 @@ export class LeasesController {
     },
   })
   @ApiResponse({ status: 200, type: SettleView, description: 'What became of each.' })
-  @ApiProblems(
-    'malformed-body',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...BODY_PROBLEMS)
   async settle(
     @Body() body: SettleDto,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -127,13 +121,7 @@ export class LeasesController {
     },
   })
   @ApiResponse({ status: 200, type: HeartbeatsView, description: 'What became of each.' })
-  @ApiProblems(
-    'malformed-body',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...BODY_PROBLEMS)
   heartbeat(@Body() body: HeartbeatsDto): Promise<HeartbeatsView> {
     return extendLeases(this.consumer, this.commands, body);
   }

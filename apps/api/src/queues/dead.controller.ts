@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { LIMITS, type ChoreResult, type Inspector, type Operator } from '@app/queue';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, NO_BODY_PROBLEMS } from '../http/api-problems.js';
 import { NameParam, queueParam } from '../http/name.pipe.js';
 import { refuseFields } from '../http/validation.js';
 import { INSPECTOR, OPERATOR } from '../ports.module.js';
@@ -44,13 +44,7 @@ export class DeadController {
       'Makes them pending again, with all their attempts, those that failed first before the others. One request deals with some thousands of tasks; repeat it while `more` is true. A task that fails again meanwhile is a failed one like the others, and comes last.',
   })
   @ApiResponse({ status: 200, type: ProgressView, description: 'What was done.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'queue-not-found')
   async retry(@NameParam('queue') queue: string, @Body() body: unknown): Promise<ProgressView> {
     refuseFields(body);
     await findQueue(this.inspector, queue);
@@ -66,13 +60,7 @@ export class DeadController {
       'With all that is known of them. One request deals with some thousands of tasks; repeat it while `more` is true.',
   })
   @ApiResponse({ status: 200, type: ProgressView, description: 'What was done.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'queue-not-found')
   async purge(@NameParam('queue') queue: string, @Body() body: unknown): Promise<ProgressView> {
     refuseFields(body);
     await findQueue(this.inspector, queue);

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Inspector, Operator } from '@app/queue';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS, NO_BODY_PROBLEMS } from '../http/api-problems.js';
 import { NameParam, queueParam } from '../http/name.pipe.js';
 import { refuseFields } from '../http/validation.js';
 import { INSPECTOR, OPERATOR } from '../ports.module.js';
@@ -30,7 +30,7 @@ export class QueueFlowController {
   })
   @ApiParam(queueParam)
   @ApiResponse({ status: 200, type: QueueView, description: 'The queue.' })
-  @ApiProblems('malformed-body', 'unsupported-media-type', 'request-timeout', 'invalid-request', 'store-full')
+  @ApiProblems(...NO_BODY_PROBLEMS, 'store-full')
   async pause(@NameParam('queue') queue: string, @Body() body: unknown): Promise<QueueView> {
     refuseFields(body);
     await this.operator.pause(queue);
@@ -46,13 +46,7 @@ export class QueueFlowController {
   })
   @ApiParam(queueParam)
   @ApiResponse({ status: 200, type: QueueView, description: 'The queue.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'queue-not-found')
   async resume(@NameParam('queue') queue: string, @Body() body: unknown): Promise<QueueView> {
     refuseFields(body);
     await findQueue(this.inspector, queue);
@@ -70,7 +64,7 @@ export class QueueFlowController {
   })
   @ApiParam(queueParam)
   @ApiResponse({ status: 200, type: QueueView, description: 'The queue.' })
-  @ApiProblems('malformed-body', 'unsupported-media-type', 'request-timeout', 'invalid-request', 'store-full')
+  @ApiProblems(...NO_BODY_PROBLEMS, 'store-full')
   async drain(@NameParam('queue') queue: string, @Body() body: unknown): Promise<QueueView> {
     refuseFields(body);
     await this.operator.drain(queue);
@@ -95,14 +89,7 @@ export class QueueFlowController {
     },
   })
   @ApiResponse({ status: 200, type: ProgressView, description: 'What was done.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-found',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'queue-not-found')
   async purge(@NameParam('queue') queue: string, @Body() { state, tenant }: PurgeDto): Promise<ProgressView> {
     await findQueue(this.inspector, queue);
     return inSlices(() => this.operator.purge({ queue, state, tenant }));

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { QueueOverview, QueueSettings, StateCounts } from '@app/queue';
+import { nextCursor } from '../http/next-cursor.js';
 import { QueueSettingsView, viewQueueSettings } from './queue-settings.view.js';
 import { stateCountsSchema } from './state-counts.js';
 
@@ -44,12 +45,7 @@ export class QueuePageView {
   @ApiProperty({ description: 'The queues, by name.', type: [QueueSummaryView] })
   items!: QueueSummaryView[];
 
-  @ApiProperty({
-    description: 'Where the next page begins; null at the end.',
-    type: 'string',
-    nullable: true,
-    example: null,
-  })
+  @ApiProperty(nextCursor)
   nextCursor!: string | null;
 }
 

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Inject, Put, Query, Res } from
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { QueueError, type Inspector, type Operator } from '@app/queue';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS, NO_BODY_PROBLEMS } from '../http/api-problems.js';
 import { NameParam, queueParam } from '../http/name.pipe.js';
 import { refuseFields } from '../http/validation.js';
 import { INSPECTOR, OPERATOR } from '../ports.module.js';
@@ -100,15 +100,7 @@ export class QueuesController {
     },
   })
   @ApiResponse({ status: 200, type: QueueView, description: 'The queue.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-empty',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'store-full',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'queue-not-empty', 'store-full')
   async configure(@NameParam('queue') queue: string, @Body() body: QueueSettingsDto): Promise<QueueView> {
     await this.operator.configure(queue, toQueueSettings(body));
     return showQueue(this.inspector, queue);
@@ -125,14 +117,7 @@ export class QueuesController {
   @ApiParam(queueParam)
   @ApiResponse({ status: 202, type: ProgressView, description: 'There is more to do: repeat the request.' })
   @ApiResponse({ status: 204, description: 'It is deleted.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-found',
-    'queue-not-empty',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'queue-not-found', 'queue-not-empty')
   async delete(
     @NameParam('queue') queue: string,
     @Body() body: unknown,

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { TenantOverview } from '@app/queue';
+import { nextCursor } from '../http/next-cursor.js';
 import { TenantSettingsView, viewTenantSettings } from './queue-settings.view.js';
 import { viewWaits, WaitClassView } from './wait-class.view.js';
 
@@ -58,12 +59,7 @@ export class TenantPageView {
   @ApiProperty({ description: 'The tenants, those with many open tasks first.', type: [TenantView] })
   items!: TenantView[];
 
-  @ApiProperty({
-    description: 'Where the next page begins; null at the end.',
-    type: 'string',
-    nullable: true,
-    example: null,
-  })
+  @ApiProperty(nextCursor)
   nextCursor!: string | null;
 }
 

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Inspector, Operator } from '@app/queue';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS, NO_BODY_PROBLEMS } from '../http/api-problems.js';
 import { NameParam, queueParam, tenantParam } from '../http/name.pipe.js';
 import { refuseFields } from '../http/validation.js';
 import { INSPECTOR, OPERATOR } from '../ports.module.js';
@@ -72,14 +72,7 @@ export class TenantsController {
     },
   })
   @ApiResponse({ status: 200, type: TenantView, description: 'The tenant.' })
-  @ApiProblems(
-    'malformed-body',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'store-full',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'store-full')
   async configure(
     @NameParam('queue') queue: string,
     @NameParam('tenant') tenant: string,
@@ -99,13 +92,7 @@ export class TenantsController {
   })
   @ApiParam(tenantParam)
   @ApiResponse({ status: 204, description: 'It has no settings of its own.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'queue-not-found')
   async reset(
     @NameParam('queue') queue: string,
     @NameParam('tenant') tenant: string,
@@ -126,7 +113,7 @@ export class TenantsController {
   })
   @ApiParam(tenantParam)
   @ApiResponse({ status: 200, type: TenantView, description: 'The tenant.' })
-  @ApiProblems('malformed-body', 'unsupported-media-type', 'request-timeout', 'invalid-request', 'store-full')
+  @ApiProblems(...NO_BODY_PROBLEMS, 'store-full')
   async pause(
     @NameParam('queue') queue: string,
     @NameParam('tenant') tenant: string,
@@ -146,13 +133,7 @@ export class TenantsController {
   })
   @ApiParam(tenantParam)
   @ApiResponse({ status: 200, type: TenantView, description: 'The tenant.' })
-  @ApiProblems(
-    'malformed-body',
-    'queue-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'queue-not-found')
   async resume(
     @NameParam('queue') queue: string,
     @NameParam('tenant') tenant: string,

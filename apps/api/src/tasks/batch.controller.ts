@@ -23,6 +23,7 @@ import { PRODUCER } from '../ports.module.js';
 import { partIdempotency, submitBatch } from './submit-batch.js';
 import { submitEach, toCandidate, type Candidate } from './submit-each.js';
 import { SubmitTaskDto } from './submit-task.dto.js';
+import { SUBMIT_PROBLEMS } from './submit-task.js';
 import { SubmitOutcomeView, TaskBatchDto, TaskBatchView } from './task-batch.dto.js';
 import { readLines, type Line } from './task-lines.js';
 
@@ -78,21 +79,7 @@ As \`${NDJSON}\` any number of tasks can be sent, one per line and each on its o
     },
   })
   @ApiExtraModels(TaskBatchView)
-  @ApiProblems(
-    'malformed-body',
-    'malformed-header',
-    'id-conflict',
-    'queue-draining',
-    'task-gone',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'batch-spans-queues',
-    'idempotency-mismatch',
-    'backlog-full',
-    'store-full',
-  )
+  @ApiProblems(...SUBMIT_PROBLEMS, 'batch-spans-queues')
   async submitBatch(
     @Body() body: unknown,
     @Headers('idempotency-key') header: string | undefined,

@@ -1,6 +1,7 @@
 import { LIMITS, TASK_STATES, type TaskState } from '@app/queue';
 import { ApiProperty } from '@nestjs/swagger';
 import { Field } from '../http/field.js';
+import { nextCursor } from '../http/next-cursor.js';
 import * as is from '../http/rule.js';
 import { TaskView } from './task.view.js';
 
@@ -60,11 +61,6 @@ export class TaskPageView {
   })
   items!: TaskView[];
 
-  @ApiProperty({
-    description: 'Where the next page begins; null at the end.',
-    type: 'string',
-    nullable: true,
-    example: null,
-  })
+  @ApiProperty(nextCursor)
   nextCursor!: string | null;
 }

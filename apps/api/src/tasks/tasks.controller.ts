@@ -24,7 +24,8 @@ import {
 } from '@nestjs/swagger';
 import { QueueError, type Inspector, type Operator, type Queue, type Task } from '@app/queue';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS, NO_BODY_PROBLEMS } from '../http/api-problems.js';
+import { taskParam } from '../http/name.pipe.js';
 import { ParkedWaits } from '../http/parked-waits.js';
 import { refuseFields } from '../http/validation.js';
 import { applyPreference, preferredWaitSeconds } from '../http/wait.js';
@@ -35,14 +36,6 @@ import { ListTasksDto, TaskPageView } from './list-tasks.dto.js';
 import { listTasks, showPage } from './list-tasks.js';
 import { viewOperated } from './operated.js';
 import { TaskView, viewTask } from './task.view.js';
-
-/** The task in the path, as documented. */
-export const idParam = {
-  name: 'id',
-  description: 'queue~key, percent-encoded where the key needs it.',
-  example: 'emails~order-42',
-  schema: { type: 'string' as const },
-};
 
 /** Follows tasks and operates on them. */
 @ApiTags('tasks')
@@ -75,7 +68,7 @@ export class TasksController {
     description:
       'With `?wait=10` or `Prefer: wait=10` the answer comes when the task has ended, or after that many seconds with the task as it is.',
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiHeader({
     name: 'Prefer',
     required: false,
@@ -125,7 +118,7 @@ export class TasksController {
     summary: 'Get the lines a handler wrote',
     description: 'The latest lines, oldest first.',
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiResponse({ status: 200, type: LogsView, description: 'The lines.' })
   @ApiProblems('task-not-found', 'invalid-task-id')
   async logs(@Param('id') id: string): Promise<LogsView> {
@@ -142,17 +135,9 @@ export class TasksController {
     description:
       'A waiting task ends at once. A running one is asked to stop: its worker learns it with its next heartbeat, and `cancelRequested` is true until it has answered. Cancelling a cancelled task changes nothing.',
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiResponse({ status: 200, type: TaskView, description: 'The task.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'wrong-state',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'task-not-found', 'wrong-state', 'invalid-task-id')
   async cancel(@Param('id') id: string, @Body() body: unknown): Promise<TaskView> {
     refuseFields(body);
     return viewOperated((await this.operator.cancel([id]))[0], id);
@@ -165,17 +150,9 @@ export class TasksController {
     summary: 'Run a task again',
     description: 'Makes a failed, cancelled or expired task pending again, with all its attempts.',
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiResponse({ status: 200, type: TaskView, description: 'The task.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'wrong-state',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'task-not-found', 'wrong-state', 'invalid-task-id')
   async retry(@Param('id') id: string, @Body() body: unknown): Promise<TaskView> {
     refuseFields(body);
     return viewOperated((await this.operator.retry([id]))[0], id);
@@ -188,7 +165,7 @@ export class TasksController {
     description:
       'A pending task with another priority goes to the tail of its new lane. `delay` and `runAt` are for tasks that are scheduled or retrying; a moment that has passed makes them pending at once.',
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiBody({
     type: ChangeTaskDto,
     examples: {
@@ -197,16 +174,7 @@ export class TasksController {
     },
   })
   @ApiResponse({ status: 200, type: TaskView, description: 'The task.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'wrong-state',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'task-not-found', 'wrong-state', 'invalid-task-id')
   async change(@Param('id') id: string, @Body() body: ChangeTaskDto): Promise<TaskView> {
     return viewOperated((await this.operator.update([toTaskChange(id, body)]))[0], id);
   }
@@ -219,17 +187,9 @@ export class TasksController {
     description:
       'Makes a scheduled or retrying task pending at once. Promoting a pending task changes nothing.',
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiResponse({ status: 200, type: TaskView, description: 'The task.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'wrong-state',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'task-not-found', 'wrong-state', 'invalid-task-id')
   async promote(@Param('id') id: string, @Body() body: unknown): Promise<TaskView> {
     refuseFields(body);
     const [outcome] = await this.operator.update([{ id, runAtMs: 0 }]);
@@ -248,17 +208,9 @@ export class TasksController {
     description:
       'With all that is known of it, before retention would. One that waits or runs must be cancelled first.',
   })
-  @ApiParam(idParam)
+  @ApiParam(taskParam)
   @ApiResponse({ status: 204, description: 'It is removed.' })
-  @ApiProblems(
-    'malformed-body',
-    'task-not-found',
-    'wrong-state',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'invalid-task-id',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'task-not-found', 'wrong-state', 'invalid-task-id')
   async remove(@Param('id') id: string, @Body() body: unknown): Promise<void> {
     refuseFields(body);
     viewOperated((await this.operator.remove([id]))[0], id);

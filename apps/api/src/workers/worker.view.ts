@@ -8,6 +8,7 @@ import {
   type WorkerActivity,
   type WorkerCommand,
 } from '@app/queue';
+import { nextCursor } from '../http/next-cursor.js';
 import { TaskView, viewTask } from '../tasks/task.view.js';
 
 const time = { type: 'string', format: 'date-time', example: '2026-01-31T12:00:00.000Z' } as const;
@@ -124,16 +125,13 @@ export class WorkerDetailView extends WorkerView {
 
 /** A page of workers. */
 export class WorkerPageView {
-  @ApiProperty({ description: 'The workers, by id.', type: [WorkerView] })
+  @ApiProperty({
+    description: 'The workers, by id; a page may be short, even empty, and yet have a next one.',
+    type: [WorkerView],
+  })
   items!: WorkerView[];
 
-  @ApiProperty({
-    description:
-      'Where the next page begins; null at the end. A page may be short, even empty, and have one.',
-    type: 'string',
-    nullable: true,
-    example: null,
-  })
+  @ApiProperty(nextCursor)
   nextCursor!: string | null;
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { QueueError, type Queue, type Registry, type WorkerCommand } from '@app/queue';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, BODY_PROBLEMS, NO_BODY_PROBLEMS } from '../http/api-problems.js';
 import { NameParam, workerParam } from '../http/name.pipe.js';
 import { refuseFields } from '../http/validation.js';
 import { INSPECTOR, REGISTRY } from '../ports.module.js';
@@ -106,15 +106,7 @@ export class WorkersController {
     },
   })
   @ApiResponse({ status: 200, type: RegistrationView, description: 'It is registered.' })
-  @ApiProblems(
-    'malformed-body',
-    'payload-too-large',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-    'too-many-workers',
-    'store-full',
-  )
+  @ApiProblems(...BODY_PROBLEMS, 'too-many-workers', 'store-full')
   async register(
     @NameParam('workerId') id: string,
     @Body() body: RegisterWorkerDto,
@@ -132,13 +124,7 @@ export class WorkersController {
   })
   @ApiParam(workerParam)
   @ApiResponse({ status: 204, description: 'It is not registered any more.' })
-  @ApiProblems(
-    'malformed-body',
-    'worker-not-found',
-    'unsupported-media-type',
-    'request-timeout',
-    'invalid-request',
-  )
+  @ApiProblems(...NO_BODY_PROBLEMS, 'worker-not-found')
   async deregister(@NameParam('workerId') id: string, @Body() body: unknown): Promise<void> {
     refuseFields(body);
     if (!(await this.registry.deregister(id))) throw new QueueError('worker-not-found');
