@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger } from '@app/runtime';
 import { MemoryQueue } from '../../libs/queue/src/memory/memory-queue.js';
+import { until } from '../support/until.js';
 import { closeApis, startApi } from './support.js';
 
 afterEach(closeApis);
@@ -68,11 +70,9 @@ describe('a client that goes on sending after it was answered', () => {
   ])('%s has its answer and loses its connection', async (_, target, headers, status) => {
     const { port } = await startApi(undefined, { apiKeys: ['key'] });
     const head = `${target} HTTP/1.1\r\nhost: x\r\n${headers}\r\ncontent-length: 100000\r\n\r\n`;
-    const startedAt = performance.now();
     const answer = await trickle(port, head);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer.toLowerCase()).toContain('\r\nconnection: close\r\n');
-    expect(performance.now() - startedAt).toBeLessThan(4_000);
   });
 
   test('a body that arrives whole keeps its connection', async () => {
@@ -92,15 +92,15 @@ describe('a client that leaves while it sends', () => {
       level: 'debug',
       destination: { write: (line) => void lines.push(line) },
     });
-    const { port } = await startApi(undefined, {}, { log });
+    const { app, port } = await startApi(undefined, {}, { log });
+    const received = once(app.getHttpServer(), 'request');
     const socket = connect(port, '127.0.0.1');
     socket.write(
       'POST /v1/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"type"',
     );
-    await delay(100);
+    await received;
     socket.destroy();
-    await delay(200);
-    expect(lines.join('')).toContain('the client left');
+    await until(() => lines.join('').includes('the client left'));
     expect(lines.map((line) => (JSON.parse(line) as { level: unknown }).level)).not.toContain('error');
     expect(lines.join('')).not.toContain('request failed');
   });
@@ -148,13 +148,11 @@ describe('shutting down', () => {
     )
       await delay(5);
     await delay(20);
-    const startedAt = performance.now();
     const closing = app.close();
     const answers = await Promise.all(parked);
     expect(answers.map(({ status }) => status)).toEqual([200, 202]);
     expect(answers.map((answer) => answer.headers.get('connection'))).toEqual(['close', 'close']);
     await closing;
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
   test('lets requests in flight end, and takes no new ones', async () => {

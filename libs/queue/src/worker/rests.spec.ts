@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { Rests } from './rests.js';
 
 test('a queue that gives nothing again and again rests, longer each time up to a bound', () => {
@@ -16,11 +17,13 @@ test('what a queue gives ends the row', () => {
   expect(rests.has('q')).toBe(false);
 });
 
-test('the end of a rest is told, once', async () => {
+test('the end of a rest is told, once', () => {
+  jest.useFakeTimers();
   const told: string[] = [];
   const rests = new Rests((queue) => told.push(queue));
   for (let vain = 0; vain < 5; vain++) rests.vain('q');
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  jest.advanceTimersByTime(100);
+  jest.useRealTimers();
   expect([told, rests.has('q')]).toEqual([['q'], false]);
 });
 
