@@ -20,7 +20,10 @@ afterAll(async () => {
 test('a process does not start on a store that may evict tasks', async () => {
   await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
   const unsafe = createRedisQueue({ address: { url: redis.url } });
-  await expect(unsafe.open()).rejects.toMatchObject({ code: 'store-unsuitable', message: /noeviction/ });
+  await expect(unsafe.open()).rejects.toMatchObject({
+    code: 'store-unsuitable',
+    message: expect.stringMatching(/noeviction/),
+  });
   await expect(startApi(redis.url)).rejects.toThrow(/ended with 1:[^]*noeviction/);
   const warned: string[] = [];
   const logger = {
@@ -41,13 +44,19 @@ test.each([
 ])('a process does not touch data that is %s', async (_, version, message) => {
   await admin.set('fairlane:version', version);
   const queue = createRedisQueue({ address: { url: redis.url } });
-  await expect(queue.open()).rejects.toMatchObject({ code: 'store-unsuitable', message });
+  await expect(queue.open()).rejects.toMatchObject({
+    code: 'store-unsuitable',
+    message: expect.stringMatching(message),
+  });
   await admin.set('fairlane:version', '2');
 });
 
 test('a database that the server does not have is not taken for another one', async () => {
   const elsewhere = createRedisQueue({ address: { url: `${redis.url}/99` } });
-  await expect(elsewhere.open()).rejects.toMatchObject({ code: 'store-unsuitable', message: /database 99/ });
+  await expect(elsewhere.open()).rejects.toMatchObject({
+    code: 'store-unsuitable',
+    message: expect.stringMatching(/database 99/),
+  });
   const second = createRedisQueue({ address: { url: `${redis.url}/2` } });
   await second.open();
   await second.enqueue([{ type: 't', queue: 'q' }]);
@@ -61,7 +70,10 @@ test('a database that the server does not have is not taken for another one', as
 test('wrong credentials are said at once, and right ones may stand beside the URL', async () => {
   await admin.config('SET', 'requirepass', 'sesame');
   const wrong = createRedisQueue({ address: { url: redis.url, password: 'wrong' } });
-  await expect(wrong.open()).rejects.toMatchObject({ code: 'store-unsuitable', message: /WRONGPASS/ });
+  await expect(wrong.open()).rejects.toMatchObject({
+    code: 'store-unsuitable',
+    message: expect.stringMatching(/WRONGPASS/),
+  });
   const right = createRedisQueue({ address: { url: redis.url, password: 'sesame' } });
   await right.open();
   await right.close();
