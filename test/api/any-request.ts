@@ -1,11 +1,12 @@
 import fc from 'fast-check';
+import type { Parameter } from './operations.js';
 
 /* Requests as nobody should send them: those of the API's own examples, with something wrong. */
 
 export interface Operation {
   method: string;
   path: string;
-  parameters: { name: string; in: string; example?: string | number }[];
+  parameters: readonly Parameter[];
   /** Bodies that are right, none for an operation without. */
   bodies: unknown[];
 }
@@ -25,11 +26,11 @@ export function anyRequest({ method, path, parameters, bodies }: Operation): fc.
     method: fc.constant(method),
     path: fc
       .tuple(
-        fc.tuple(...ofPath.map(({ example }) => mostly(encoded(example), segment))),
+        fc.tuple(...ofPath.map(({ schema }) => mostly(encoded(schema.example), segment))),
         fc.array(
           fc.tuple(
             mostly(fc.constantFrom(...ofQuery.map(({ name }) => name), 'wait'), fc.string()),
-            fc.oneof(fc.constantFrom(...ofQuery.map(({ example }) => example ?? ''), ''), hardString),
+            fc.oneof(fc.constantFrom(...ofQuery.map(({ schema }) => schema.example ?? ''), ''), hardString),
           ),
           { maxLength: 3 },
         ),

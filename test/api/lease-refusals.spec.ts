@@ -1,5 +1,3 @@
-import { QueueError, type Queue } from '@app/queue';
-import { MemoryQueue } from '../../libs/queue/src/memory/memory-queue.js';
 import { pointersOf, REQUEST_ID, stored, submit } from './leasing.js';
 import { closeApis, startApi } from './support.js';
 
@@ -158,21 +156,5 @@ describe('a request that is not valid', () => {
     const { http } = await startApi();
     const answer = await http.post('/v1/leases/heartbeat').send(body).expect(422);
     expect(pointersOf(answer.body)).toEqual(pointers);
-  });
-});
-
-describe('while the store is away', () => {
-  test.each([
-    ['/v1/queues/q/lease', { workerId: 'w', wait: '30s' }],
-    ['/v1/tasks/q~1/complete', { leaseToken: 'x' }],
-    ['/v1/tasks/q~1/heartbeat', { leaseToken: 'x' }],
-    ['/v1/leases/settle', { settlements: [{ id: 'q~1', leaseToken: 'x', action: 'complete' }] }],
-    ['/v1/leases/heartbeat', { leases: [{ id: 'q~1', leaseToken: 'x' }] }],
-  ])('%s answers 503 and when to come back', async (path, body) => {
-    const away = () => Promise.reject(new QueueError('store-unavailable'));
-    const queue = Object.assign(new MemoryQueue(), { lease: away, settle: away, extend: away });
-    const { http } = await startApi(queue as Queue);
-    const answer = await http.post(path).send(body).expect(503).expect('retry-after', /\d/);
-    expect(answer.body.code).toBe('store-unavailable');
   });
 });

@@ -4,6 +4,7 @@ import { json } from 'node:stream/consumers';
 import type { NewTask, Queue } from '@app/queue';
 import { startApiOver, type Store } from './support.js';
 
+/** What the lease tokens of the document's examples are derived from. */
 export const REQUEST_ID = 'Yb3kQ9x0T1uVw2Zp4RsA';
 
 export interface Leased {

@@ -8,11 +8,11 @@ import { RouteTable } from '../../apps/api/src/http/route-table.js';
 import { check } from '../../apps/api/src/http/validation.js';
 import { QueueSettingsDto } from '../../apps/api/src/queues/queue-settings.dto.js';
 import { SubmitTaskDto } from '../../apps/api/src/tasks/submit-task.dto.js';
+import { REQUEST_ID } from './leasing.js';
+import type { Parameter } from './operations.js';
 import { closeApis, startApi } from './support.js';
 
 const FILES = { '/openapi.json': 'docs/api/openapi.json', '/asyncapi.json': 'docs/api/asyncapi.json' };
-/** What the lease tokens of the examples are derived from. */
-const REQUEST_ID = 'Yb3kQ9x0T1uVw2Zp4RsA';
 
 afterEach(closeApis);
 
@@ -33,6 +33,7 @@ interface Operation {
   summary: string;
   description: string;
   security?: object[];
+  parameters?: Parameter[];
   requestBody?: { content: Record<string, { examples?: Record<string, { value: unknown }> }> };
   responses: Record<string, { content?: Record<string, unknown> }>;
 }
@@ -79,6 +80,16 @@ test('every operation has an id of its own, a summary and a description', async 
   for (const { operationId, summary, description } of operations) {
     expect([operationId, summary, description].every((text) => text?.length > 0)).toBe(true);
   }
+});
+
+test('every parameter has an example, but for places in lists', async () => {
+  const without = operationsOf(await getDocument()).flatMap(
+    ({ operation: { operationId, parameters = [] } }) =>
+      parameters
+        .filter(({ name, schema }) => name !== 'cursor' && schema.example === undefined)
+        .map(({ name }) => `${operationId} ${name}`),
+  );
+  expect(without).toEqual([]);
 });
 
 test('every field of every schema is described', async () => {

@@ -60,6 +60,23 @@ export async function closeApis(): Promise<void> {
   openStores.clear();
 }
 
+/** A queue all of whose calls fail in one way, until it is mended. */
+export function brokenQueue(error: () => unknown, whole: Queue = new MemoryQueue()) {
+  let isBroken = true;
+  const queue = new Proxy(whole, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name);
+      // What a backend has is known without its store.
+      if (typeof member !== 'function' || name === 'capabilities') return member;
+      return async (...args: unknown[]) => {
+        if (isBroken) throw error();
+        return Reflect.apply(member, target, args) as unknown;
+      };
+    },
+  });
+  return { queue, mend: () => void (isBroken = false) };
+}
+
 /** Leases the next task of a queue and ends the attempt as given; answers its id. */
 export async function work(
   queue: Queue,

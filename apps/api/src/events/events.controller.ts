@@ -37,8 +37,7 @@ const lastEventId = {
   name: 'Last-Event-ID',
   required: false,
   description: 'The `id` that was received last: go on from there. Browsers send it by themselves.',
-  schema: { type: 'string' as const },
-  example: '1769860800000-0',
+  schema: { type: 'string' as const, example: '1769860800000-0' },
 };
 
 /** Tells what happens as it happens, as server-sent events. */

@@ -8,8 +8,7 @@ export const IDEMPOTENCY_HEADER = {
   required: false,
   description:
     'Repeating a request with the same key and body answers as the first time, with `Idempotent-Replayed: true`; with another body it is refused. Remembered for 24 hours per queue. In a batch each task has the key with ":" and its number: its index from 0, or its line from 1.',
-  schema: { type: 'string' as const, maxLength: 128 },
-  example: '"order-42"',
+  schema: { type: 'string' as const, maxLength: 128, example: '"order-42"' },
 };
 
 /** What the `Idempotency-Key` header says, bare or quoted as the draft wants it. @throws Problem `malformed-header` */

@@ -41,10 +41,9 @@ export const workerParam = nameParam(
 export const taskParam: ApiParamOptions = {
   name: 'id',
   description: 'queue~key, percent-encoded where the key needs it.',
-  example: 'emails~order-42',
-  schema: { type: 'string' },
+  schema: { type: 'string', example: 'emails~order-42' },
 };
 
 function nameParam(kind: Kind, description: string, example: string): ApiParamOptions {
-  return { name: kind, description, example, schema: name(kind).schema } as ApiParamOptions;
+  return { name: kind, description, schema: { ...name(kind).schema, example } } as ApiParamOptions;
 }

@@ -86,7 +86,12 @@ export function problemOf(error: QueueError): Problem {
   if (error.kind === 'internal') return new Problem('internal');
   const detail = message;
   const errors = pointer === undefined ? undefined : [{ pointer, detail: message ?? error.message }];
-  return new Problem(error.code, { detail, errors, taskId, state, capability, retryAfterMs });
+  const facts = { detail, errors, taskId, state, capability };
+  // Nobody can know when, but whoever is limited is always told to wait.
+  if (error.kind === 'limited' && retryAfterMs === undefined) {
+    return new Problem(error.code, { ...facts, headers: { 'retry-after': retryAfterSeconds() } });
+  }
+  return new Problem(error.code, { ...facts, retryAfterMs });
 }
 
 /** Spread over three seconds, so that clients turned away together do not come back together. */

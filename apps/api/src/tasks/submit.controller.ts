@@ -36,8 +36,7 @@ export class SubmitController {
     name: 'Prefer',
     required: false,
     description: '`wait=N`: wait up to N seconds, at most 60, for the end of the task.',
-    schema: { type: 'string' },
-    example: 'wait=10',
+    schema: { type: 'string', example: 'wait=10' },
   })
   @ApiBody({
     type: SubmitTaskDto,

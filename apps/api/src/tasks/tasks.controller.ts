@@ -73,14 +73,13 @@ export class TasksController {
     name: 'Prefer',
     required: false,
     description: '`wait=N`, the same as `?wait=N`, which goes first.',
-    schema: { type: 'string' },
-    example: 'wait=10',
+    schema: { type: 'string', example: 'wait=10' },
   })
   @ApiHeader({
     name: 'If-None-Match',
     required: false,
     description: '`ETag` of an earlier answer; where nothing has changed the answer is 304.',
-    schema: { type: 'string' },
+    schema: { type: 'string', example: 'W/"Yb3kQ9x0T1uVw2Zp4RsAp0LmN8b"' },
   })
   @ApiResponse({
     status: 200,
