@@ -61,8 +61,7 @@ export class EventStream {
   /** Begins with what happens from now on. */
   async start(): Promise<void> {
     this.position = await positionNow(this.store, this.queue);
-    this.#backend = this.store.blockingBackend(this.queue);
-    void this.#read(this.#backend);
+    void this.#read();
   }
 
   async close(): Promise<void> {
@@ -71,25 +70,39 @@ export class EventStream {
     await closeBlocking(this.#backend);
   }
 
-  async #read(backend: IQueueBackend): Promise<void> {
-    let away = false;
-    while (!this.#closed) {
-      try {
-        const entries = decode(await backend.readEvents(this.position, READ_MS));
-        this.readAtMs = Date.now();
-        if (away) for (const listener of this.listeners) listener.onAway?.(this);
-        away = false;
-        if (entries.length === 0 || this.#closed) continue;
-        this.position = entries.at(-1)!.position;
-        for (const listener of this.listeners) listener.onEntries(this, entries);
-      } catch {
-        if (this.#closed) return;
-        away = true;
-        await delay(AGAIN_MS);
-      }
+  /** A connection that broke off is not used again: what it was asked last would never be answered. */
+  async #read(): Promise<void> {
+    for (let away = false; !this.#closed; away = true) {
+      const backend = this.store.blockingBackend(this.queue);
+      this.#backend = backend;
+      await this.#readFrom(backend, away).catch(() => undefined);
+      await closeBlocking(backend);
+      if (!this.#closed) await delay(AGAIN_MS);
+    }
+  }
+
+  /** Until its connection breaks off. `away`: it is not the first one. */
+  async #readFrom(backend: IQueueBackend, away: boolean): Promise<never> {
+    let breakOff: (error: Error) => void = () => undefined;
+    backend.on('close', () => breakOff(new Error('The connection was closed.')));
+    const read = (ms: number) =>
+      new Promise<Reply>((resolve, reject) => {
+        breakOff = reject;
+        backend.readEvents(this.position, ms).then(resolve, reject);
+      });
+    for (let again = away; ; again = false) {
+      // Not waiting, to be able to tell at once that it is back.
+      const entries = decode(await read(again ? 1 : READ_MS));
+      this.readAtMs = Date.now();
+      if (again) for (const listener of this.listeners) listener.onAway?.(this);
+      if (entries.length === 0) continue;
+      this.position = entries.at(-1)!.position;
+      for (const listener of this.listeners) listener.onEntries(this, entries);
     }
   }
 }
+
+type Reply = Awaited<ReturnType<IQueueBackend['readEvents']>>;
 
 /** The streams that somebody listens to, and what is still kept of them. */
 export class EventStreams {
@@ -152,7 +165,7 @@ export async function eventsKept(backend: IQueueBackend): Promise<number> {
   return kept === null ? EVENTS_KEPT : Number(kept);
 }
 
-function decode(reply: Awaited<ReturnType<IQueueBackend['readEvents']>>): Entry[] {
+function decode(reply: Reply): Entry[] {
   const [[, entries] = ['', []]] = reply ?? [];
   return entries.map(([position, fields]) => {
     const entry: Record<string, string> = {};
@@ -161,8 +174,9 @@ function decode(reply: Awaited<ReturnType<IQueueBackend['readEvents']>>): Entry[
   });
 }
 
+/** Ends the read that waits, too. */
 async function closeBlocking(backend: IQueueBackend | undefined): Promise<void> {
-  // Ends the read that waits.
-  await backend?.disconnect().catch(() => undefined);
+  // One that is still connecting would complain on the console.
+  await backend?.waitUntilReady().catch(() => undefined);
   await backend?.close(true).catch(() => undefined);
 }
