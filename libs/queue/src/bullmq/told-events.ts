@@ -81,7 +81,7 @@ export class ToldEvents {
       case 'active': {
         const known = this.#known.get(jobId);
         if (known) this.#know(jobId, { ...known, attempt: known.attempt + 1 });
-        return told('running', this.#known.get(jobId) ?? (await this.#look(jobId, true)));
+        return told('running', await this.#look(jobId, false));
       }
       case 'completed':
         return told('completed', await this.#look(jobId, false));
@@ -127,7 +127,7 @@ export class ToldEvents {
     if (known && !again) return known;
     const job = await this.store.run(this.queue, (backend) => backend.getJobData(jobId));
     if (!job) return known;
-    const running = job.processedOn !== undefined && job.finishedOn === undefined && !again;
+    const running = job.processedOn !== undefined && job.finishedOn === undefined && !job.delay && !again;
     return this.#know(jobId, { type: job.name, attempt: attemptOf(job, running) });
   }
 

@@ -144,6 +144,16 @@ export function describeFollow(setup: Setup): void {
       expect(await told.until(states.length)).toEqual(states.map((state) => `k ${state}`));
     };
 
+    it('tells the attempts of a task that was there before', async () => {
+      await subject.addOne({ key: 'k' });
+      const told = await followQueue();
+      const leased = await subject.takeOne();
+      await told.until(1);
+      await subject.fail(leased, { retryInMs: 0 });
+      await subject.complete(await subject.takeOne());
+      expect(await told.until(4)).toEqual(['k running 1', 'k pending 1', 'k running 2', 'k completed 2']);
+    });
+
     needs('tenants').it('tells of what is in each list of the filter', async () => {
       const all = await followQueue();
       const ended = await followQueue({ states: ['completed', 'failed'] });
