@@ -32,10 +32,6 @@ import { findTask } from './jobs.js';
 import type { Store } from './store.js';
 import { ToldEvents } from './told-events.js';
 
-/** Each queue that is followed costs a connection. */
-const FOLLOWED_MAX = LIMITS.followedQueuesMax / 10;
-/** How often those who follow all queues look for new ones. */
-const LIST_MS = 2_000;
 /** How far the clocks of this process and the store may be apart. */
 const SKEW_MS = 60_000;
 
@@ -130,7 +126,9 @@ export class BullmqObserver implements Observer {
         );
       if (selection.queues !== 'all') for (const queue of selection.queues) checkQueueName(queue, '/queues');
       queues =
-        selection.queues === 'all' ? (await this.directory.queues(FOLLOWED_MAX)).items : selection.queues;
+        selection.queues === 'all'
+          ? (await this.directory.queues(LIMITS.followedConnectionsMax)).items
+          : selection.queues;
     }
 
     const positionOf = () => {
@@ -181,10 +179,10 @@ export class BullmqObserver implements Observer {
     }
     if (!('task' in selection) && selection.queues === 'all') {
       const joinNew = async () => {
-        const { items } = await this.directory.queues(FOLLOWED_MAX);
+        const { items } = await this.directory.queues(LIMITS.followedConnectionsMax);
         for (const queue of items) if (this.#followings.has(following)) await join(queue, ORIGIN);
       };
-      timer = setInterval(() => void joinNew().catch(() => undefined), LIST_MS).unref();
+      timer = setInterval(() => void joinNew().catch(() => undefined), LIMITS.followedLookMs).unref();
     }
     return following;
   }

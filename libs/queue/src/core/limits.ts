@@ -134,6 +134,10 @@ export const LIMITS = {
   eventLinesMax: 100,
   /** Queues one process follows for those who follow all: each read of their streams names every one of them. */
   followedQueuesMax: 1_000,
+  /** The same where each of them costs a connection: on a cluster, and on BullMQ. */
+  followedConnectionsMax: 100,
+  /** How often those who follow all queues look for new ones. */
+  followedLookMs: 2_000,
   minuteBucketsKeptMs: 2 * HOUR_MS,
   minutesShown: 60,
 } as const;

@@ -24,12 +24,8 @@ import type { StreamLine } from './stream-entry.js';
 import type { StreamHistory } from './stream-history.js';
 import type { FollowedStream, StreamSource } from './stream-reader.js';
 
-/** How often those who follow all queues look for new ones. */
-const LIST_MS = 2_000;
 /** Who catch up take turns: 5,000 that reconnect at once must not ask Redis for 5,000 pages at once. */
 const CATCHING_UP_MAX = 16;
-/** On a cluster each queue costs a connection. */
-const CLUSTER_SHARE = 10;
 
 type Report = readonly [key: string, last: string, count: string];
 
@@ -161,12 +157,13 @@ export class RedisObserver implements Observer {
     const timer = setInterval(() => {
       if (this.closed || group.followings.size === 0) return clearInterval(timer);
       void this.joinListed(group, ORIGIN).catch(() => undefined);
-    }, LIST_MS).unref();
+    }, LIMITS.followedLookMs).unref();
   }
 
   /** Joins the streams of the queues that are new; `from` the beginning, what happened in them belongs to what is followed. */
   private async joinListed(group: QueueGroup, from?: EventPosition): Promise<void> {
-    const most = LIMITS.followedQueuesMax / (this.client instanceof Cluster ? CLUSTER_SHARE : 1);
+    const { followedQueuesMax, followedConnectionsMax } = LIMITS;
+    const most = this.client instanceof Cluster ? followedConnectionsMax : followedQueuesMax;
     const listedAt = positionBefore(await this.history.nowMs());
     const { items } = await this.directory.queues(most);
     const present = new Set([...group.streams].map(({ queue }) => queue));
