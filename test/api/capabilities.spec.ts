@@ -52,6 +52,16 @@ test('the field that asks for it is pointed at', async () => {
   expect(await countStored(queue)).toBe(0);
 });
 
+test.each<[string, Capability, 'post' | 'put', string, object]>([
+  ['/retryAfter', 'hold-back', 'post', '/v1/tasks/q~a/release', { leaseToken: 't', retryAfter: '5s' }],
+  ['/tenant', 'tenants', 'put', '/v1/queues/q/tenants/acme', { weight: 2 }],
+])('by the name that it has over HTTP: %s', async (pointer, capability, method, path, body) => {
+  const { http, queue } = await startWithout(capability);
+  await queue.enqueue([{ type: 'a', queue: 'q' }]);
+  const answer = await http[method](path).send(body).expect(501);
+  expect(answer.body.errors).toMatchObject([{ pointer }]);
+});
+
 test('in a batch whose tasks are each on their own, those that ask for it are refused', async () => {
   const { http } = await startWithout('ttl');
   const tasks = [{ type: 'a' }, { type: 'a', ttl: '5s' }];

@@ -1,7 +1,7 @@
 import type { JobType } from 'bullmq';
 import { checkQueueSettings } from '../core/check-settings.js';
 import { checkChange, checkPurge } from '../core/checks.js';
-import { type ErrorCode, notSupported, QueueError } from '../core/errors.js';
+import { notSupported, QueueError, wrongState } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkQueueName } from '../core/names.js';
 import type { ChoreResult } from '../core/ports/maintainer.js';
@@ -20,7 +20,7 @@ import { isOurs } from './lease-token.js';
 import type { Store } from './store.js';
 
 /** What the task is then, or the code of a refusal. */
-type Deed = (task: Task, found: Found | undefined) => Promise<Task | ErrorCode>;
+type Deed = (task: Task, found: Found | undefined) => Promise<Task | 'task-not-found' | 'wrong-state'>;
 
 /** A job that moves on while it is cancelled is looked at again, so often at most. */
 const LOOKS_MAX = 4;
@@ -211,22 +211,21 @@ export class BullmqOperator implements Operator {
   }
 
   private async one(id: TaskId, deed: Deed): Promise<OperateOutcome> {
-    const refuse = (code: ErrorCode, state?: TaskState): OperateOutcome => ({
-      status: 'refused',
-      error: new QueueError(code, { taskId: id, state }),
-    });
+    const refuse = (error: QueueError): OperateOutcome => ({ status: 'refused', error });
     const { queue, jobId } = addressOf(id);
     const found = await findJob(this.store, this.cancelled, id);
     const task = found?.task ?? (await this.cancelled.task(id, queue, jobId));
-    if (!task) return refuse('task-not-found');
+    const notFound = new QueueError('task-not-found', { taskId: id });
+    if (!task) return refuse(notFound);
     try {
       const done = await deed(task, found);
-      return typeof done === 'string' ? refuse(done, task.state) : { status: 'done', task: done };
+      if (done === 'task-not-found') return refuse(notFound);
+      return done === 'wrong-state' ? refuse(wrongState(id, task.state)) : { status: 'done', task: done };
     } catch (error) {
-      if (error instanceof QueueError && error.kind === 'unsupported') return { status: 'refused', error };
+      if (error instanceof QueueError && error.kind === 'unsupported') return refuse(error);
       // It has moved on meanwhile, or belongs to a schedule.
       if (jobErrorOf(error instanceof QueueError ? error.data.cause : error) !== undefined) {
-        return refuse('wrong-state', task.state);
+        return refuse(wrongState(id, task.state));
       }
       throw error;
     }

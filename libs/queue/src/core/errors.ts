@@ -128,6 +128,15 @@ export function troubleOf({ code, data: { backends } }: QueueError): string {
   return backends ? `${backends.join(', ')}: ${code}` : code;
 }
 
+/** The refusal of what the state of a task does not allow. */
+export function wrongState(taskId: TaskId, state: TaskState): QueueError {
+  return new QueueError('wrong-state', {
+    message: `The task is ${state}, which does not allow this.`,
+    taskId,
+    state,
+  });
+}
+
 /** The refusal of what a backend lacks. */
 export function notSupported(capability: Capability, pointer?: string): QueueError {
   return new QueueError('capability-not-supported', {

@@ -31,7 +31,7 @@ export function requirementsOfTask(task: NewTask): Requirement[] {
 /** What a settlement needs. */
 export function requirementsOfSettlement(settlement: Settlement): Requirement[] {
   const holdsBack = settlement.action === 'release' && (settlement.retryAfterMs ?? 0) !== 0;
-  return needed([holdsBack, 'hold-back', '/retryAfterMs']);
+  return needed([holdsBack, 'hold-back', '/retryAfter']);
 }
 
 type Requirements = {
@@ -94,7 +94,7 @@ function ofQueueSettings(settings: QueueSettings): Requirement[] {
 
 function ofTenantSettings({ concurrency, rate, backlog }: TenantSettings, at: string): Requirement[] {
   return needed(
-    [true, 'tenants', at],
+    [true, 'tenants', at || '/tenant'],
     [concurrency !== undefined, 'concurrency-limits', `${at}/concurrency`],
     [rate !== undefined, 'rate-limits', `${at}/rate`],
     [backlog !== undefined, 'backlog-limits', `${at}/backlog`],

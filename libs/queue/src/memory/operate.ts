@@ -1,4 +1,4 @@
-import { QueueError } from '../core/errors.js';
+import { QueueError, wrongState } from '../core/errors.js';
 import type { OperateOutcome, TaskChange } from '../core/ports/operator.js';
 import { isTerminal } from '../core/task.js';
 import type { QueueState } from './queue-state.js';
@@ -18,7 +18,7 @@ export function cancel(queue: QueueState, record: TaskRecord, now: number): Oper
     case 'cancelled':
       return done(record);
     default:
-      return wrongState(record);
+      return refuse(record);
   }
 }
 
@@ -26,7 +26,7 @@ export function cancel(queue: QueueState, record: TaskRecord, now: number): Oper
 export function retry(queue: QueueState, record: TaskRecord, now: number): OperateOutcome {
   const { task } = record;
   if (task.state !== 'failed' && task.state !== 'cancelled' && task.state !== 'expired') {
-    return wrongState(record);
+    return refuse(record);
   }
   queue.forgetIdle(task.tenant, now);
   task.failures = 0;
@@ -46,8 +46,8 @@ export function update(
   now: number,
 ): OperateOutcome {
   const { task } = record;
-  if (task.state === 'running' || isTerminal(task.state)) return wrongState(record);
-  if (task.state === 'pending' && runAtMs !== undefined) return wrongState(record);
+  if (task.state === 'running' || isTerminal(task.state)) return refuse(record);
+  if (task.state === 'pending' && runAtMs !== undefined) return refuse(record);
   const before = queue.laneFor(task);
   if (priority !== undefined) task.priority = priority;
   if (task.state === 'pending') {
@@ -62,7 +62,7 @@ export function update(
 
 /** Forgets a task that has ended. */
 export function remove(queue: QueueState, record: TaskRecord): OperateOutcome {
-  if (!isTerminal(record.task.state)) return wrongState(record);
+  if (!isTerminal(record.task.state)) return refuse(record);
   queue.tasks.delete(record.key);
   return done(record);
 }
@@ -75,6 +75,6 @@ function done(record: TaskRecord): OperateOutcome {
   return { status: 'done', task: viewTask(record.task) };
 }
 
-function wrongState({ task }: TaskRecord): OperateOutcome {
-  return { status: 'refused', error: new QueueError('wrong-state', { taskId: task.id, state: task.state }) };
+function refuse({ task }: TaskRecord): OperateOutcome {
+  return { status: 'refused', error: wrongState(task.id, task.state) };
 }

@@ -1,6 +1,6 @@
 import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
 import { checkChange, checkPurge } from '../core/checks.js';
-import { type ErrorCode, QueueError } from '../core/errors.js';
+import { type ErrorCode, QueueError, wrongState } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { checkName, splitTaskId } from '../core/names.js';
 import type { ChoreResult } from '../core/ports/maintainer.js';
@@ -144,6 +144,5 @@ function slicesOf(queue: QueueName, members: readonly number[]) {
 }
 
 function refusal(code: ErrorCode, taskId: TaskId, state: TaskState): QueueError {
-  if (code !== 'wrong-state') return new QueueError(code, { taskId });
-  return new QueueError(code, { taskId, state, message: `The task is ${state}, which does not allow this.` });
+  return code === 'wrong-state' ? wrongState(taskId, state) : new QueueError(code, { taskId });
 }

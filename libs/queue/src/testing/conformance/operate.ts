@@ -259,7 +259,7 @@ export function describeOperate(setup: Setup): void {
       const before = await subject.everythingOf(id);
       expect(await subject.retry(id)).toMatchObject({
         status: 'refused',
-        error: { code: 'wrong-state', data: { state } },
+        error: { code: 'wrong-state', data: { state }, message: expect.stringContaining(state) },
       });
       expect(await subject.everythingOf(id)).toEqual(before);
     });
