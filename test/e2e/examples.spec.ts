@@ -324,6 +324,7 @@ const proxies = new Set<Proxy>();
 function environment({ queue, url = api.url, apiKey = API_KEY, graceSeconds = 2 }: Terms): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,
+    TMPDIR: examples.dir,
     FAIRLANE_URL: url,
     FAIRLANE_API_KEY: apiKey,
     FAIRLANE_QUEUE: queue,

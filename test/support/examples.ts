@@ -22,6 +22,8 @@ export interface Examples {
   /** The words of a command line. */
   worker(kind: Kind): Command;
   submit(language: Language): Command;
+  /** For their temporary files: one that is killed leaves some. */
+  dir: string;
   cleanup(): void;
 }
 
@@ -57,6 +59,7 @@ export async function buildExamples(): Promise<Examples> {
   return {
     worker: (kind) => (kind === 'socket' ? command('typescript', 'socket-worker') : command(kind, 'worker')),
     submit: (language) => command(language, 'submit'),
+    dir,
     cleanup: () => rmSync(dir, { recursive: true }),
   };
 }
