@@ -58,8 +58,8 @@ export class Worker {
   begin(task) {
     const stop = new AbortController();
     this.ledger.started(this.id, task);
-    const job = { task, stop, done: this.#execute(task, stop.signal) };
-    this.held.set(task.leaseToken, job);
+    const attempt = { task, stop, done: this.#execute(task, stop.signal) };
+    this.held.set(task.leaseToken, attempt);
   }
 
   async #execute(task, signal) {
@@ -79,13 +79,13 @@ export class Worker {
 
   /** One heartbeat for all that it holds. One that gets lost is not repeated: the next one says it all. */
   async beat() {
-    const jobs = [...this.held.values()];
-    if (jobs.length === 0) return;
-    const leases = jobs.map(({ task }) => ({ id: task.id, leaseToken: task.leaseToken }));
+    const attempts = [...this.held.values()];
+    if (attempts.length === 0) return;
+    const leases = attempts.map(({ task }) => ({ id: task.id, leaseToken: task.leaseToken }));
     const outcomes = await this.sendBeat({ leases }).catch(() => []);
     for (const [index, { problem, cancelRequested }] of outcomes.entries()) {
-      if ([404, 409].includes(problem?.status)) jobs[index].stop.abort('lost');
-      else if (cancelRequested) jobs[index].stop.abort('cancelled');
+      if ([404, 409].includes(problem?.status)) attempts[index].stop.abort('lost');
+      else if (cancelRequested) attempts[index].stop.abort('cancelled');
     }
   }
 }
