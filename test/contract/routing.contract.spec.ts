@@ -1,4 +1,4 @@
-import { createQueue, QueueError, type Queue, type QueueName, routeQueue } from '@app/queue';
+import { createQueue, pagesOf, QueueError, type Queue, type QueueName, routeQueue } from '@app/queue';
 import { describeQueue, ManualClock, MemoryQueue } from '@app/queue/testing';
 
 /** Every other queue that a test makes is elsewhere. */
@@ -71,12 +71,7 @@ describe('what concerns both', () => {
     await main.enqueue(['a', 'c', 'e', 'other-old'].map((name) => ({ type: 't', queue: name })));
     await other.enqueue(['b', 'other', 'other-2'].map((name) => ({ type: 't', queue: name })));
     const pages: QueueName[][] = [];
-    let cursor: QueueName | undefined;
-    do {
-      const page = await queue.queues(2, cursor);
-      pages.push(page.items);
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
+    for await (const names of pagesOf((cursor) => queue.queues(2, cursor))) pages.push(names);
     expect(pages).toEqual([['a', 'c'], ['e', 'other'], ['other-2']]);
     const overviews = await queue.overview(['other', 'a', 'other-old', 'b']);
     expect(overviews.map((overview) => overview?.queue)).toEqual(['other', 'a', undefined, undefined]);

@@ -1,4 +1,5 @@
 import {
+  pagesOf,
   type Queue,
   type QueueName,
   TASK_STATES,
@@ -108,11 +109,7 @@ function page({ items }: Awaited<ReturnType<Queue['list']>>): Task[] {
 
 async function tenantsByPages(backend: Queue, queue: QueueName): Promise<string[]> {
   const names: string[] = [];
-  let cursor: string | undefined;
-  do {
-    const { items, nextCursor } = await backend.tenants(queue, 2, cursor);
-    names.push(...items.map(({ tenant }) => tenant));
-    cursor = nextCursor;
-  } while (cursor !== undefined);
+  for await (const tenants of pagesOf((cursor) => backend.tenants(queue, 2, cursor)))
+    names.push(...tenants.map(({ tenant }) => tenant));
   return names;
 }

@@ -1,4 +1,4 @@
-import type { RegisteredWorker, Registry } from '@app/queue';
+import { pagesOf, type RegisteredWorker, type Registry } from '@app/queue';
 import { registryKey } from '../../libs/queue/src/redis/keys.js';
 import type { TestQueue } from '../support/redis.js';
 import type { Pair } from './pair.js';
@@ -59,12 +59,8 @@ async function workersOf(
   filter: { queue?: string; labels?: Record<string, string> } = {},
 ): Promise<RegisteredWorker[]> {
   const workers: RegisteredWorker[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await backend.workers({ ...filter, limit: PAGE, cursor });
-    workers.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  for await (const page of pagesOf((cursor) => backend.workers({ ...filter, limit: PAGE, cursor })))
+    workers.push(...page);
   return workers;
 }
 

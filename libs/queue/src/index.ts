@@ -8,6 +8,7 @@ export * from './core/capabilities.js';
 export * from './core/errors.js';
 export { checkPosition, timeOfPosition } from './core/event-position.js';
 export * from './core/lifecycle.js';
+export { pagesOf } from './core/pages.js';
 export * from './core/ports/producer.js';
 export * from './core/ports/consumer.js';
 export * from './core/ports/inspector.js';

@@ -1,4 +1,4 @@
-import { partitionQueue, sizeClass, type Queue } from '@app/queue';
+import { pagesOf, partitionQueue, sizeClass, type Queue } from '@app/queue';
 import { complete, describeSplitQueue, NAME_IN, NAMES } from './split-queue.js';
 
 describeSplitQueue('reading', (split) => {
@@ -32,20 +32,12 @@ describeSplitQueue('reading', (split) => {
     );
     const count = async (query: object) => {
       const ids: string[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await split.queue.list({
-          queue: split.name,
-          order: 'newest',
-          limit: 3,
-          ...query,
-          cursor,
-        });
-        expect(page.items.length).toBeLessThanOrEqual(3);
-        expect(page.items.every((task) => task.queue === split.name)).toBe(true);
-        ids.push(...page.items.map(({ id }) => id));
-        cursor = page.nextCursor;
-      } while (cursor !== undefined);
+      const all = { queue: split.name, order: 'newest', limit: 3, ...query } as const;
+      for await (const tasks of pagesOf((cursor) => split.queue.list({ ...all, cursor }))) {
+        expect(tasks.length).toBeLessThanOrEqual(3);
+        expect(tasks.every((task) => task.queue === split.name)).toBe(true);
+        ids.push(...tasks.map(({ id }) => id));
+      }
       expect(new Set(ids).size).toBe(ids.length);
       return ids.length;
     };
@@ -85,13 +77,10 @@ describeSplitQueue('reading', (split) => {
         ] as const,
     )) {
       const items: string[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await each.queues(limit, cursor);
-        expect(page.items.length).toBeGreaterThan(0);
-        items.push(...page.items);
-        cursor = page.nextCursor;
-      } while (cursor !== undefined);
+      for await (const page of pagesOf((cursor) => each.queues(limit, cursor))) {
+        expect(page.length).toBeGreaterThan(0);
+        items.push(...page);
+      }
       expect(items).toEqual(expected);
     }
   });
@@ -104,13 +93,10 @@ describeSplitQueue('reading', (split) => {
     await split.queue.pause(split.name, 'halted');
     for (const limit of [1, 5, 42, 43, 100]) {
       const items: { tenant: string; backlog: number }[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await split.queue.tenants(split.name, limit, cursor);
-        expect(page.items.length).toBeLessThanOrEqual(limit);
-        items.push(...page.items);
-        cursor = page.nextCursor;
-      } while (cursor !== undefined);
+      for await (const page of pagesOf((cursor) => split.queue.tenants(split.name, limit, cursor))) {
+        expect(page.length).toBeLessThanOrEqual(limit);
+        items.push(...page);
+      }
       const expected = [
         { tenant: 'default', open: 20 },
         ...NAMES.map((tenant, i) => ({ tenant, open: (i % 7) + 1 })),

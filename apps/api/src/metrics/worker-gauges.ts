@@ -1,4 +1,4 @@
-import { LIMITS, type RegisteredWorker, type Registry } from '@app/queue';
+import { LIMITS, pagesOf, type RegisteredWorker, type Registry } from '@app/queue';
 import { cached } from '../http/cached.js';
 import type { ApiMetrics } from './http-metrics.js';
 
@@ -10,12 +10,8 @@ export function exportWorkers(registry: Registry, metrics: ApiMetrics): void {
   const workers = metrics.gauge('workers');
   const read = cached(AGE_MS_MAX, async () => {
     const found: RegisteredWorker[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await registry.workers({ limit: LIMITS.listLimitMax, cursor });
-      found.push(...page.items);
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
+    const page = (cursor?: string) => registry.workers({ limit: LIMITS.listLimitMax, cursor });
+    for await (const items of pagesOf(page)) found.push(...items);
     return found.map(stateOf);
   });
   metrics.onScrape(async () => {

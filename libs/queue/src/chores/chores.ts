@@ -1,3 +1,4 @@
+import { pagesOf } from '../core/pages.js';
 import type { Inspector } from '../core/ports/inspector.js';
 import type { Maintainer } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
@@ -114,13 +115,10 @@ export class Chores {
     }
     const readAtMs = performance.now();
     const pages: (readonly QueueName[])[] = [];
-    let cursor: QueueName | undefined;
-    do {
-      const page = await this.#options.queue.queues(PAGE, cursor);
-      pages.push(page.items);
-      cursor = page.nextCursor;
-      yield page.items;
-    } while (cursor !== undefined);
+    for await (const names of pagesOf((cursor) => this.#options.queue.queues(PAGE, cursor))) {
+      pages.push(names);
+      yield names;
+    }
     this.#names = { readAtMs, pages };
   }
 }

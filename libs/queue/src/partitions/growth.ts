@@ -1,6 +1,7 @@
 import { QueueError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { DEFAULT_TENANT } from '../core/names.js';
+import { pagesOf } from '../core/pages.js';
 import type { Inspector, TenantOverview } from '../core/ports/inspector.js';
 import type { Operator } from '../core/ports/operator.js';
 import type { TenantSettings } from '../core/settings.js';
@@ -84,10 +85,6 @@ function shareOfDefaultTenant(settings: TenantSettings, count: number): TenantSe
 }
 
 async function* tenantsOf(inner: Inspector, name: QueueName): AsyncGenerator<TenantOverview> {
-  let cursor: string | undefined;
-  do {
-    const page = await inner.tenants(name, LIMITS.listLimitMax, cursor);
-    yield* page.items;
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  const pages = pagesOf((cursor) => inner.tenants(name, LIMITS.listLimitMax, cursor));
+  for await (const tenants of pages) yield* tenants;
 }

@@ -1,4 +1,5 @@
 import { LIMITS } from '../core/limits.js';
+import { pagesOf } from '../core/pages.js';
 import type { QueueOverview, StateCounts, TenantOverview } from '../core/ports/inspector.js';
 import type { Queue } from '../core/ports/queue.js';
 import { PRIORITIES } from '../core/priority.js';
@@ -62,24 +63,16 @@ export async function listAll(
     for (const state of TASK_STATES) items.push(...(await listAll(queue, { ...query, state })));
     return items;
   }
-  let cursor: string | undefined;
-  do {
-    const page = await queue.list({ order: 'oldest', limit: 1_000, ...query, cursor });
-    items.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  const page = (cursor?: string) => queue.list({ order: 'oldest', limit: 1_000, ...query, cursor });
+  for await (const tasks of pagesOf(page)) items.push(...tasks);
   return items;
 }
 
 /** Every page of a queue's tenants. */
 async function listTenants(queue: Queue, name: QueueName): Promise<TenantOverview[]> {
   const items: TenantOverview[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await queue.tenants(name, LIMITS.listLimitMax, cursor);
-    items.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+  const page = (cursor?: string) => queue.tenants(name, LIMITS.listLimitMax, cursor);
+  for await (const tenants of pagesOf(page)) items.push(...tenants);
   return items;
 }
 

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
+import { pagesOf } from '../../core/pages.js';
 import { MINUTE_EVENTS, type QueueOverview } from '../../core/ports/inspector.js';
 import { TASK_STATES } from '../../core/task.js';
 import { needs } from './needs.js';
@@ -209,13 +210,10 @@ export function describeOverview(setup: Setup): void {
         await subject.queue.pause(`${subject.name}.paused`);
         for (const limit of [1, 2, 100]) {
           const found: string[] = [];
-          let cursor: string | undefined;
-          do {
-            const page = await subject.queue.queues(limit, cursor);
-            expect(page.items.length).toBeLessThanOrEqual(limit);
-            found.push(...page.items);
-            cursor = page.nextCursor;
-          } while (cursor !== undefined);
+          for await (const page of pagesOf((cursor) => subject.queue.queues(limit, cursor))) {
+            expect(page.length).toBeLessThanOrEqual(limit);
+            found.push(...page);
+          }
           expect(found).toEqual([...found].sort());
           expect(found.filter((name) => name.startsWith(`${subject.name}.`))).toEqual([...names].sort());
         }

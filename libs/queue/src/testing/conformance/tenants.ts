@@ -1,4 +1,5 @@
 import { LIMITS } from '../../core/limits.js';
+import { pagesOf } from '../../core/pages.js';
 import type { LeasedTask } from '../../core/ports/consumer.js';
 import type { TenantOverview } from '../../core/ports/inspector.js';
 import { needs } from './needs.js';
@@ -164,13 +165,10 @@ export function describeTenants(setup: Setup): void {
   describe('the list', () => {
     const listAll = async (limit = 100): Promise<TenantOverview[]> => {
       const items: TenantOverview[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await subject.queue.tenants(subject.name, limit, cursor);
-        expect(page.items.length).toBeLessThanOrEqual(limit);
-        items.push(...page.items);
-        cursor = page.nextCursor;
-      } while (cursor !== undefined);
+      for await (const page of pagesOf((cursor) => subject.queue.tenants(subject.name, limit, cursor))) {
+        expect(page.length).toBeLessThanOrEqual(limit);
+        items.push(...page);
+      }
       return items;
     };
     const names = async (limit?: number) => (await listAll(limit)).map(({ tenant }) => tenant);
