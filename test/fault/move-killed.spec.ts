@@ -72,6 +72,8 @@ async function start() {
     ...process.env,
     REDIS_URL: `redis://127.0.0.1:${await startSlowWay()}`,
     FAIRLANE_KEY_PREFIX: keyPrefix,
+    // As the service has been set up so far: the move goes to our own engine all the same.
+    FAIRLANE_BACKEND: 'bullmq',
   };
   /** The command in a process of its own, killed that long after it was started, or after it has said something. */
   const move = async (kill?: { afterMs: number; of: 'start' | 'first slice' }) => {

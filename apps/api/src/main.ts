@@ -59,6 +59,7 @@ await main('api', async () => {
       url: await api.getUrl(),
       backend: choice.main,
       redis: choice.main === 'memory' ? undefined : describeRedis(settings.redis),
+      onBullmq: choice.others.find(({ name }) => name === 'bullmq')?.queues,
     },
     requiredKeys(settings.api).length > 0
       ? 'listening; requests need an API key'

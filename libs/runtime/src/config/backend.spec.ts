@@ -41,6 +41,7 @@ describe('what queues are on', () => {
     [{ FAIRLANE_BULLMQ_QUEUES: 'a*b' }, 'a comma-separated list of queue names'],
     [{ FAIRLANE_BULLMQ_PREFIX: '{a}' }, 'without spaces and braces'],
     [{ FAIRLANE_BACKEND: 'bullmq', FAIRLANE_BULLMQ_QUEUES: 'a,b*' }, 'can only name queues to list, not b*'],
+    [{ FAIRLANE_BACKEND: 'bullmq', FAIRLANE_DURABILITY: 'strict' }, 'nobody sees to it on BullMQ'],
     [{ FAIRLANE_BACKEND: 'bullmq', FAIRLANE_BULLMQ_REDIS_URL: 'redis://a' }, 'REDIS_URL and its like'],
   ])('is not understood from %j', (env, message) => {
     expect(() => choose(env as Record<string, string>)).toThrow(ConfigError);

@@ -1,4 +1,4 @@
-import type { ConfigProblem } from './config-error.js';
+import { ConfigError, type ConfigProblem } from './config-error.js';
 import { list, oneOf, string, url } from './kinds.js';
 import type { RedisSettings } from './redis.js';
 import { defineSettings, type SettingsOf } from './settings-table.js';
@@ -21,7 +21,7 @@ export const backendSettings = defineSettings(
       {
         env: 'FAIRLANE_BULLMQ_QUEUES',
         description:
-          'Queues that are on BullMQ while the others are on `FAIRLANE_BACKEND`: names, or beginnings of names followed by `*`. With `FAIRLANE_BACKEND=bullmq`, names of queues to list before they are used.',
+          'Queues that are on BullMQ while the others are on `FAIRLANE_BACKEND`: names, or beginnings of names followed by `*`. With `FAIRLANE_BACKEND=bullmq`, names of queues to list that BullMQ has and nobody has used here yet.',
         default: [],
       },
     ),
@@ -51,12 +51,19 @@ export function chooseBackends(
   { keyPrefix, allowUnsafe, durability, replicas, ...address }: RedisSettings,
 ) {
   const all = backend === 'bullmq';
+  if (all && durability === 'strict') throw new ConfigError([noStrictBullmq]);
   const others = all || bullmqQueues.length === 0 ? [] : [{ name: 'bullmq', queues: bullmqQueues }];
   const queues = all ? bullmqQueues : [];
   const bullmq = { address: bullmqUrl === undefined ? address : { url: bullmqUrl }, prefix: bullmqPrefix };
   const options = { address, keyPrefix, allowUnsafe, durability, replicas, bullmq, queues };
   return { main: backend, others, options };
 }
+
+const noStrictBullmq: ConfigProblem = {
+  env: 'FAIRLANE_DURABILITY',
+  message:
+    'FAIRLANE_DURABILITY=strict: nobody sees to it on BullMQ, where FAIRLANE_BACKEND=bullmq has all queues',
+};
 
 function findContradictions(
   { backend, bullmqQueues }: { readonly backend: string; readonly bullmqQueues: readonly string[] },

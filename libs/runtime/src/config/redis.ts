@@ -69,7 +69,7 @@ export const redisSettings = defineSettings(
     durability: oneOf(['standard', 'strict'], {
       env: 'FAIRLANE_DURABILITY',
       description:
-        'What an answer means. `standard`: Redis has it, and is left to write it to disk as it is set to. `strict`: it is on disk, which Redis must be set to (`appendfsync always`), and `FAIRLANE_REPLICAS` have it.',
+        'What an answer means. `standard`: Redis has it, and is left to write it to disk as it is set to. `strict`: it is on disk, which Redis must be set to (`appendfsync always`), and `FAIRLANE_REPLICAS` have it. Not of queues on BullMQ.',
       default: 'standard',
     }),
     replicas: integer(
