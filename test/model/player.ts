@@ -68,7 +68,7 @@ export class Player {
         return this.#mutate(() => this.#lease(request));
       }
       case 'leaseAgain': {
-        const request = this.#requests.latest(pair.queues[step.queue], step.worker);
+        const request = this.#requests.latest(pair.queues[step.queue], step.worker, step.before === true);
         return request && this.#lease({ ...request, max: step.max ?? request.max });
       }
       case 'giveUp': {

@@ -10,8 +10,9 @@ export class Requests {
   #made = 0;
   /** Ids of those that took something. */
   readonly #took = new Set<string>();
-  readonly #latest = new Map<string, Request>();
-  readonly #givenUp = new Map<string, Request>();
+  /** Of each worker the latest two, the latest first. */
+  readonly #latest = new Map<string, Request[]>();
+  readonly #givenUp = new Map<string, Request[]>();
 
   constructor(private readonly pair: Pair) {}
 
@@ -27,21 +28,22 @@ export class Requests {
 
   /** The latest of these. */
   late(queue: QueueName, worker: number): Request | undefined {
-    return this.#givenUp.get(memoryKey(this.pair, { queue, workerId: `w${worker}` }));
+    return this.#givenUp.get(memoryKey(this.pair, { queue, workerId: `w${worker}` }))?.[0];
   }
 
-  latest(queue: QueueName, worker: number): Request | undefined {
-    return this.#latest.get(memoryKey(this.pair, { queue, workerId: `w${worker}` }));
+  /** The latest, or the one before. */
+  latest(queue: QueueName, worker: number, before: boolean): Request | undefined {
+    return this.#latest.get(memoryKey(this.pair, { queue, workerId: `w${worker}` }))?.[before ? 1 : 0];
   }
 
   /**
    * An id is new for every lease, and tokens derive from it: one that took something is sent again only while
-   * that is remembered, and never once the worker has gone on to another.
+   * that is remembered, and never once the worker has gone on to another but one.
    */
   mayBeSent(request: Request): boolean {
     const key = memoryKey(this.pair, request);
-    const isLatest = this.#latest.get(key)?.requestId === request.requestId;
-    return !this.hasTaken(request) || (isLatest && this.pair.forgetting.remembers(key));
+    const isKept = this.#latest.get(key)?.some(({ requestId }) => requestId === request.requestId);
+    return !this.hasTaken(request) || (isKept === true && this.pair.forgetting.remembers(key));
   }
 
   hasTaken(request: Request): boolean {
@@ -60,16 +62,17 @@ export class Requests {
   #make(
     queue: QueueName,
     { worker, ...choice }: Omit<RequestChoice, 'queue'>,
-    kept: Map<string, Request>,
+    kept: Map<string, Request[]>,
   ): Request {
     this.#made += 1;
     const request = { ...choice, queue, workerId: `w${worker}`, requestId: `r${this.#made}` };
-    kept.set(memoryKey(this.pair, request), request);
+    const key = memoryKey(this.pair, request);
+    kept.set(key, [request, ...(kept.get(key) ?? [])].slice(0, 2));
     return request;
   }
 }
 
-/** The key under which Redis remembers a worker's latest request. */
+/** The key under which Redis remembers a worker's latest requests. */
 function memoryKey({ store }: Pair, { queue, workerId }: Pick<LeaseRequest, 'queue' | 'workerId'>): string {
   return queueKey(store.keyPrefix, queue, 'asked', workerId);
 }

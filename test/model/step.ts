@@ -17,8 +17,8 @@ export type Step =
   | RegistryStep
   | { do: 'enqueue'; tasks: TaskChoice[]; atomic?: boolean }
   | { do: 'lease'; request: RequestChoice }
-  /** The worker's latest request once more, as after a lost reply, or only to know what it took. */
-  | { do: 'leaseAgain'; queue: QueueChoice; worker: number; max?: 0 }
+  /** The worker's latest request once more, or the one before, as after a lost reply, or only to know what it took. */
+  | { do: 'leaseAgain'; queue: QueueChoice; worker: number; before?: true; max?: 0 }
   /** A request is used up before it arrives. */
   | { do: 'giveUp'; request: RequestChoice }
   /** The latest of these arrives. */

@@ -37,9 +37,15 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   },
   {
     about: 'gives a repeated lease request other tasks',
-    breaks: "if string.sub(latest, 1, #request + 1) == request .. ' ' then",
+    breaks: 'if again then',
     into: 'if false then',
     story: [submitSome(2), { do: 'loseReply' }, lease()],
+  },
+  {
+    about: 'forgets with the next lease what the one before took',
+    breaks: "(string.match(took, '^\\n[^\\n]*') or '')",
+    into: "''",
+    story: [submitSome(3), lease(), lease(), { do: 'leaseAgain', queue: 0, worker: 0, before: true }],
   },
   {
     about: 'gives tasks to a request that was used up before it arrived',
@@ -49,13 +55,13 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   },
   {
     about: 'forgets with the next lease which request was used up',
-    breaks: 'write_asked(keys, worker, used_up, request',
-    into: "write_asked(keys, worker, '', request",
+    breaks: 'write_asked(keys, worker, used_up, note_taken',
+    into: "write_asked(keys, worker, '', note_taken",
     story: [submitSome(2), LATE[0]!, lease(), LATE[1]!],
   },
   {
     about: 'forgets what a lease took when a request is used up',
-    breaks: 'write_asked(keys, worker, use_up(used_up, request), latest, lease_ms)',
+    breaks: 'write_asked(keys, worker, use_up(used_up, request), took, lease_ms)',
     into: "write_asked(keys, worker, use_up(used_up, request), '', lease_ms)",
     story: [
       submitSome(2),

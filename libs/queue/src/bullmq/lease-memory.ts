@@ -15,12 +15,16 @@ interface Known {
   lease: Promise<Taken>;
 }
 
+/** Of a worker in a queue: as many may be under way at once. */
+const KEPT_OF_WORKER = 2;
+
 /**
- * What the latest lease request of each worker took, so that its repeat finds it: BullMQ knows its jobs by their ids only.
- * It is this process that remembers; a repeat that reaches another one takes new jobs, and the first ones' locks lapse.
+ * What the latest two lease requests of each worker took, so that a repeat finds it: BullMQ knows its jobs by their ids
+ * only. It is this process that remembers; a repeat that reaches another one takes new jobs, and the first ones' locks lapse.
  */
 export class LeaseMemory {
-  readonly #known = new Map<string, Known>();
+  /** The newest request of a worker first. */
+  readonly #known = new Map<string, readonly Known[]>();
 
   /** Takes for a new request, and finds what was taken for a repeated one. */
   async once(
@@ -30,25 +34,19 @@ export class LeaseMemory {
     const { queue, workerId, requestId, leaseMs } = request;
     if (requestId === undefined) return answer(undefined);
     const of = `${queue} ${workerId}`;
-    const known = this.#known.get(of);
-    if (known?.requestId === requestId && known.until > Date.now()) return answer((await known.lease).tasks);
+    const known = this.#knownOf(of).find((each) => each.requestId === requestId && each.until > Date.now());
+    if (known) return answer((await known.lease).tasks);
     const lease = answer(undefined);
     const entry = { requestId, until: Date.now() + leaseMs, lease };
-    const remember = () => {
-      if (this.#known.size >= KEPT_MAX) this.#known.delete(this.#known.keys().next().value!);
-      this.#known.delete(of);
-      this.#known.set(of, entry);
-    };
-    remember();
+    // One more until it is known to have taken something: one that takes nothing does not make others forgotten.
+    this.#keep(of, [entry, ...this.#knownOf(of)].slice(0, KEPT_OF_WORKER + 1));
     try {
       const { tasks } = await lease;
-      // One that took nothing does not make the one before forgotten.
-      if (tasks.length === 0 && this.#known.get(of) === entry) {
-        if (known) this.#known.set(of, known);
-        else this.#known.delete(of);
-      }
+      const took = this.#knownOf(of).filter((each) => each !== entry || tasks.length > 0);
+      this.#keep(of, took.slice(0, KEPT_OF_WORKER));
     } catch (error) {
-      if (this.#known.get(of) === entry) this.#known.delete(of);
+      const others = this.#knownOf(of).filter((each) => each !== entry);
+      this.#keep(of, others);
       throw error;
     }
     return lease;
@@ -72,5 +70,16 @@ export class LeaseMemory {
       }),
     );
     return tasks.filter((_, index) => held[index]);
+  }
+
+  #knownOf(worker: string): readonly Known[] {
+    return this.#known.get(worker) ?? [];
+  }
+
+  #keep(worker: string, known: readonly Known[]): void {
+    this.#known.delete(worker);
+    if (known.length === 0) return;
+    if (this.#known.size >= KEPT_MAX) this.#known.delete(this.#known.keys().next().value!);
+    this.#known.set(worker, known);
   }
 }

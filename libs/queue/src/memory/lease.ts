@@ -9,6 +9,8 @@ import { take } from './take.js';
 
 /** Requests of a worker that are known to be used up. */
 const USED_UP_KEPT = 4;
+/** Of which it is known what they took. */
+const TOOK_KEPT = 2;
 
 type Request = LeaseRequest & { requestId: string };
 
@@ -53,25 +55,26 @@ function onlyServed({ tenants = [], steal = true }: LeaseRequest): string[] | un
 /** What the worker asked for, as far as it is remembered. */
 function askedBy(queue: QueueState, { workerId }: Request, now: number): Asked {
   const asked = queue.requests.get(workerId);
-  return asked && now < asked.until ? asked : { keys: [], usedUp: [], until: 0 };
+  return asked && now < asked.until ? asked : { took: [], usedUp: [], until: 0 };
 }
 
-function takeNew(queue: QueueState, request: Request, { usedUp }: Asked, now: number): TaskRecord[] {
+function takeNew(queue: QueueState, request: Request, asked: Asked, now: number): TaskRecord[] {
   const { workerId, requestId, leaseMs } = request;
   const records = take(queue, request, Math.min(request.max, startsNow(queue, now)), now, (record, index) => {
     queue.start(record, workerId, tokenOf(requestId, index), leaseMs, now);
   });
   if (records.length > 0) {
     const keys = records.map(({ key }) => key);
-    queue.requests.set(workerId, { requestId, keys, usedUp, until: keptUntil(request, now) });
+    const took = [{ requestId, keys }, ...asked.took].slice(0, TOOK_KEPT);
+    queue.requests.set(workerId, { ...asked, took, until: keptUntil(request, now) });
   }
   return records;
 }
 
 /** What a repeated request took the first time and still holds; `undefined` where it is no repeat. */
 function retake(queue: QueueState, { requestId }: Request, asked: Asked): TaskRecord[] | undefined {
-  if (asked.requestId !== requestId) return undefined;
-  return asked.keys.flatMap((key, index) => {
+  const first = asked.took.find((each) => each.requestId === requestId);
+  return first?.keys.flatMap((key, index) => {
     const record = queue.tasks.get(key);
     return record?.lease?.token === tokenOf(requestId, index) ? [record] : [];
   });

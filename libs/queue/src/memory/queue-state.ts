@@ -34,10 +34,9 @@ export interface QueueListener {
   happened(event: Omit<QueueEvent, 'at'>): void;
 }
 
-/** The latest lease request of a worker that took something, and the latest that are used up. */
+/** The latest lease requests of a worker that took something, newest first, and the latest that are used up. */
 export interface Asked {
-  requestId?: string;
-  keys: readonly string[];
+  took: readonly { requestId: string; keys: readonly string[] }[];
   usedUp: readonly string[];
   until: number;
 }

@@ -155,7 +155,7 @@ export const QUEUE_KEYS = {
     of: 'worker id',
     type: 'string, expires',
     holds:
-      "Request id and tasks of the worker's latest lease, for a repeat after a lost reply; before it, with `~`, the ids of the latest four requests that are used up.",
+      "Request ids and tasks of the worker's latest two leases, for a repeat after a lost reply; before them, with `~`, the ids of the latest four requests that are used up.",
   },
   finished: {
     suffix: 'finished:',

@@ -113,6 +113,65 @@ test('a token that comes without a free slot is passed on in the name of the sam
   expect(requests[1]).toMatchObject({ max: 0, tenants: ['a'], steal: false });
 });
 
+/** Leases that are answered by the test. */
+function held() {
+  const answers: ((lease: Lease) => void)[] = [];
+  return { answers, lease: () => new Promise<Lease>((resolve) => answers.push(resolve)) };
+}
+
+function manyTasks(more: boolean): Lease {
+  return { tasks: Array.from({ length: 50 }, (_, n) => ({ ...task, id: `q~${n}` })), more };
+}
+
+test('of a queue that has more two leases are under way at once, but never a third one', async () => {
+  const { answers, lease } = held();
+  const { leaser, requests, tasks, setSlots, until } = setup(lease, { concurrency: 300 });
+  setSlots(300);
+  leaser.start();
+  await until(() => requests.length === 1);
+  // Nobody knows yet whether there are more.
+  leaser.fill();
+  expect(requests).toHaveLength(1);
+  answers[0]!(manyTasks(true));
+  await until(() => tasks.length === 50);
+  leaser.fill();
+  expect(requests.map(({ max }) => max)).toEqual([50, 50, 50]);
+  answers[1]!(manyTasks(false));
+  await until(() => tasks.length === 100);
+  leaser.fill();
+  expect(requests).toHaveLength(3);
+  for (const answer of answers) answer(NOTHING);
+});
+
+test('a lease that is not full waits for the one before', async () => {
+  const { answers, lease } = held();
+  const { leaser, requests, tasks, setSlots, until } = setup(lease, { concurrency: 100 });
+  setSlots(149);
+  leaser.start();
+  await until(() => requests.length === 1);
+  answers[0]!(manyTasks(true));
+  await until(() => tasks.length === 50);
+  leaser.fill();
+  expect(requests.map(({ max }) => max)).toEqual([50, 50]);
+  answers[1]!(NOTHING);
+});
+
+test('what is leased with settlements is one request for each queue, others leave by themselves', async () => {
+  const { answers, lease } = held();
+  const { leaser, requests, tasks, setSlots, until } = setup(lease, { concurrency: 300 });
+  setSlots(50);
+  leaser.start();
+  await until(() => requests.length === 1);
+  answers[0]!(manyTasks(true));
+  await until(() => tasks.length === 50);
+  setSlots(200);
+  const fused = leaser.nextLeases(['q']);
+  expect([...fused.values()].map(({ max }) => max)).toEqual([50]);
+  expect(requests.map(({ max }) => max)).toEqual([50, 50]);
+  for (const answer of answers) answer(NOTHING);
+  leaser.accept(fused.get('q')!, NOTHING);
+});
+
 test('what a rate allows next is taken when it is allowed, again and again, without a token', async () => {
   const answers: Lease[] = [10, 10, 10, undefined].map((nextDueInMs, n) => ({
     tasks: [{ ...task, id: `q~${n}` }],

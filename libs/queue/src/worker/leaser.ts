@@ -56,11 +56,13 @@ const DUE_GAP_MS = 5;
  */
 export class Leaser {
   /**
-   * Queues with a lease under way. One at a time for each: a backend remembers only a worker's latest request, and
-   * that one must be repeatable if its reply gets lost.
+   * Queues with leases under way, and how many. Two at most for each: a backend remembers no more of a worker's requests,
+   * and each must be repeatable if its reply gets lost.
    */
-  readonly #leasing = new Set<QueueName>();
-  /** Those of them whose token arrived meanwhile: the answer may be older than what the token stands for. */
+  readonly #leasing = new Map<QueueName, number>();
+  /** Queues whose latest answer brought tasks and said that there are more. */
+  readonly #plenty = new Set<QueueName>();
+  /** Queues with a lease under way whose token arrived meanwhile: the answer may be older than what the token stands for. */
   readonly #rung = new Set<QueueName>();
   readonly #rotation = new Rotation();
   readonly #due = new DueTimers((queue) => this.#takeDue(queue), DUE_GAP_MS);
@@ -68,7 +70,8 @@ export class Leaser {
   readonly #ended = new AbortController();
   /** Tenants to wait for; absent where everybody is served. */
   readonly #tenants: readonly string[] | undefined;
-  readonly #leaseTasksMax: number;
+  /** As many as one lease may bring. */
+  readonly tasksPerLease: number;
   /** Slots that leases under way may fill. */
   #reserved = 0;
   #stopped = false;
@@ -83,7 +86,7 @@ export class Leaser {
     const { concurrency, tenants, steal } = options;
     // Not all slots at once: where handlers have nothing to wait for, all would end together, and we and the store would
     // wait for each other by turns.
-    this.#leaseTasksMax = Math.min(LEASE_TASKS_MAX, Math.max(LEASE_TASKS_MIN, Math.ceil(concurrency / 2)));
+    this.tasksPerLease = Math.min(LEASE_TASKS_MAX, Math.max(LEASE_TASKS_MIN, Math.ceil(concurrency / 2)));
     if (steal === true) return;
     this.#tenants = [...new Set([...tenants, ...(steal || [])])];
     if (this.#tenants.length === 0) throw new Error('A worker must serve some tenants, or steal.');
@@ -137,7 +140,7 @@ export class Leaser {
     const fused = new Map<QueueName, LeaseRequest>();
     for (let request = this.#nextRequest(); request; request = this.#nextRequest()) {
       // Only a queue that is being settled anyway can be leased from in the same round trip.
-      if (settling.includes(request.queue)) fused.set(request.queue, request);
+      if (settling.includes(request.queue) && !fused.has(request.queue)) fused.set(request.queue, request);
       else void this.#lease(request);
     }
     return fused;
@@ -147,10 +150,14 @@ export class Leaser {
   accept(request: LeaseRequest, lease: Lease | undefined): void {
     const { queue } = request;
     this.#reserved -= request.max;
-    this.#leasing.delete(queue);
+    const others = this.#leasing.get(queue)! - 1;
+    if (others > 0) this.#leasing.set(queue, others);
+    else this.#leasing.delete(queue);
     const rung = this.#rung.delete(queue);
     if (lease) {
       const gave = lease.tasks.length > 0;
+      if (gave && lease.more) this.#plenty.add(queue);
+      else this.#plenty.delete(queue);
       if (rung || (gave && lease.more)) this.#rotation.add(queue);
       else {
         this.#rotation.delete(queue);
@@ -261,18 +268,27 @@ export class Leaser {
     return this.#leasing.has(queue) || this.options.held(queue);
   }
 
+  /**
+   * While one lease comes or goes the store has the other to work on, instead of both waiting for each other by turns. Small
+   * ones are not worth it: the slots that are free when the first is answered are served by one.
+   */
+  #mayLeaseBeside(queue: QueueName, max: number): boolean {
+    const plenty = max === this.tasksPerLease && this.#plenty.has(queue);
+    return plenty && this.#leasing.get(queue) === 1 && !this.options.held(queue);
+  }
+
   #believe(queues: readonly QueueName[]): void {
     for (const queue of queues) this.#rotation.add(queue);
   }
 
   /** Reserves free slots for the queue whose turn it is. */
   #nextRequest(): LeaseRequest | undefined {
-    const max = Math.min(this.#free(), this.#leaseTasksMax);
+    const max = Math.min(this.#free(), this.tasksPerLease);
     if (this.#stopped || max <= 0) return undefined;
-    const queue = this.#rotation.next((name) => this.#skips(name));
+    const queue = this.#rotation.next((name) => this.#skips(name) && !this.#mayLeaseBeside(name, max));
     if (queue === undefined) return undefined;
     this.#reserved += max;
-    this.#leasing.add(queue);
+    this.#leasing.set(queue, (this.#leasing.get(queue) ?? 0) + 1);
     return this.#newRequest(queue, max);
   }
 

@@ -113,6 +113,7 @@ export class Runner {
     this.#settler = new Settler({
       consumer: queue,
       leaseMs,
+      batch: this.#leaser.tasksPerLease,
       nextLeases: (settling) => this.#leaser.nextLeases(settling),
       onLease: (request, lease) => this.#leaser.accept(request, lease),
       onSettled: (attempt, outcome) => this.#settled(attempt, outcome),

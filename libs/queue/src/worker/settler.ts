@@ -16,6 +16,8 @@ interface Parcel {
 export interface SettlerOptions {
   consumer: Pick<Consumer, 'settle' | 'extend'>;
   leaseMs: number;
+  /** So many leave at once, in the middle of a turn: as many as one lease brings. */
+  batch: number;
   /** For each of the queues that are about to be settled, what to lease in the same round trip, if anything. */
   nextLeases: (queues: readonly QueueName[]) => ReadonlyMap<QueueName, LeaseRequest>;
   /** Gets the answer to a request from `nextLeases`; `undefined` when there is none to be had. */
@@ -27,9 +29,9 @@ export interface SettlerOptions {
 }
 
 /**
- * Brings results to the engine. Those of one event-loop turn leave together, one call per queue. While the store is
- * away they are kept and sent again: a settlement repeated with its lease token changes nothing, and one whose lease
- * was lost in the meantime is refused.
+ * Brings results to the engine. Those of one event-loop turn leave together, or sooner as a full batch, one call per
+ * queue. While the store is away they are kept and sent again: a settlement repeated with its lease token changes
+ * nothing, and one whose lease was lost in the meantime is refused.
  */
 export class Settler {
   /** Settlements not answered yet; their leases must be kept. */
@@ -60,6 +62,7 @@ export class Settler {
   add(attempt: Attempt, settlement: Settlement): void {
     this.#unsettled.add(attempt);
     this.#parcels.push({ attempt, settlement });
+    if (this.#parcels.length >= this.options.batch) return this.#flush();
     if (this.#flushing) return;
     this.#flushing = true;
     setImmediate(() => this.#flush());
@@ -74,6 +77,7 @@ export class Settler {
 
   #flush(): void {
     this.#flushing = false;
+    if (this.#parcels.length === 0) return;
     const groups = byQueue(this.#parcels);
     this.#parcels = [];
     const nextLeases = this.options.nextLeases([...groups.keys()]);

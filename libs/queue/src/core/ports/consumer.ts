@@ -24,7 +24,7 @@ export interface LeaseRequest {
   /**
    * Identity of this request, unguessable and new for every lease: lease tokens are derived from it. A repeat
    * within `leaseMs`, and within `LIMITS.requestKeptMsMin` in any case, returns what the first one took and still holds,
-   * whatever its `max`. Of those that are used up the latest four of a worker are known as long. Absent: made by the backend.
+   * whatever its `max`, unless two more of the worker have taken something in this queue since. Of those that are used up the latest four of a worker are known as long. Absent: made by the backend.
    */
   requestId?: string;
   /**

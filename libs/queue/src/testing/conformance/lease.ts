@@ -232,6 +232,19 @@ export function describeLease(setup: Setup): void {
     });
 
     needs('repeatable-leases').it(
+      'return what they took when another one was answered meanwhile',
+      async () => {
+        await subject.add({}, {}, {});
+        const first = await subject.lease(1, { requestId: 'r1' });
+        const second = await subject.lease(1, { requestId: 'r2' });
+        expect((await subject.lease(1, { requestId: 'r1' })).tasks).toEqual(first.tasks);
+        expect((await subject.lease(1, { requestId: 'r2' })).tasks).toEqual(second.tasks);
+        const [overview] = await subject.queue.overview([subject.name]);
+        expect(overview?.states).toMatchObject({ running: 2, pending: 1 });
+      },
+    );
+
+    needs('repeatable-leases').it(
       'return it also when they ask for nothing, and then never take anything',
       async () => {
         await subject.add({}, {}, {});

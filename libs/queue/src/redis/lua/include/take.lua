@@ -210,11 +210,12 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
   local stolen = steal == '~' and {} or words_of(steal)
   local told = steal == '~' or watch(context, own, stolen)
   local allowed, until_ms = queue_allowance(context)
-  local used_up, latest = read_asked(keys, worker)
+  local used_up, took = read_asked(keys, worker)
+  local again = taken_by(took, request)
   local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200)
   local taken, levels = taking.taken, nil
-  if string.sub(latest, 1, #request + 1) == request .. ' ' then
-    retake(context, request, string.sub(latest, #request + 2), taking.tasks)
+  if again then
+    retake(context, request, again, taking.tasks)
   elseif taking.most > 0 and not is_used_up(used_up, request) then
     if context.settings.mode ~= 'fifo' then
       take_named(taking, own)
@@ -227,14 +228,14 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     call_each('SADD', keys.leasedBy .. worker, taken)
     charge_queue(context, #taken)
     if #taken > 0 then
-      write_asked(keys, worker, used_up, request .. ' ' .. table.concat(taken, ' '), lease_ms)
+      write_asked(keys, worker, used_up, note_taken(took, request, taken), lease_ms)
       if allowed ~= math.huge then
         allowed, until_ms = queue_allowance(context)
       end
     end
   end
   if max == 0 and request ~= '' and not is_used_up(used_up, request) then
-    write_asked(keys, worker, use_up(used_up, request), latest, lease_ms)
+    write_asked(keys, worker, use_up(used_up, request), took, lease_ms)
   end
   if everybody then
     -- What a settlement of this call gave back has been offered here.
