@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { PROBLEMS } from '../../apps/api/src/http/problem.js';
 import { MessageTypes } from '../../apps/api/src/socket/message-types.js';
 import { cutSockets, openSocket, type SocketMessage } from '../support/socket.js';
+import { openFullStore } from './refused.js';
 import { closeApis, countStored, startApi } from './support.js';
 
 afterEach(cutSockets);
@@ -63,6 +64,40 @@ test('a mutated message is answered, or closes its connection with a code that i
   // The mutations hit both.
   expect(answers.filter(({ type }) => type === 'problem').length).toBeGreaterThan(500);
   expect(answers.filter(({ type }) => type !== 'problem').length).toBeGreaterThan(50);
+}, 60_000);
+
+test('a mutated message that is refused has changed nothing that is stored', async () => {
+  const store = await openFullStore();
+  try {
+    const { app } = await startApi(store.queue);
+    // Once a worker has registered, the signs of life that the process gives for it are stored at any time. `get` waits.
+    const messages = app.get(MessageTypes).all.filter(({ type }) => !['register', 'get'].includes(type));
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...messages),
+        fc.array(fc.nat(20), { minLength: 1, maxLength: 5 }),
+        anyValue,
+        fc.constantFrom('replace', 'remove', 'add'),
+        async ({ type, example, answer }, steps, to, kind) => {
+          const client = await openSocket(store.url);
+          const before = await store.contents();
+          client.ws.send(
+            JSON.stringify({ type, requestId: 'r', body: mutate(example.body, steps, to, kind) }),
+          );
+          const heard = await Promise.race([client.next('problem'), client.next(answer.type)]);
+          client.cut();
+          if (heard.type !== 'problem') return;
+          refused += 1;
+          expect(await store.contents()).toEqual(before);
+        },
+      ),
+      { numRuns: 400 },
+    );
+    expect(refused).toBeGreaterThan(100);
+  } finally {
+    await store.cleanup();
+  }
 }, 60_000);
 
 test('text and bytes of any kind close a connection with a documented code, or are refused', async () => {
