@@ -10,7 +10,7 @@ export class Requests {
   #made = 0;
   /** Ids of those that took something. */
   readonly #took = new Set<string>();
-  /** Of each worker the latest two, the latest first. */
+  /** Of each worker as many as are remembered, the latest first. */
   readonly #latest = new Map<string, Request[]>();
   readonly #givenUp = new Map<string, Request[]>();
 
@@ -67,7 +67,7 @@ export class Requests {
     this.#made += 1;
     const request = { ...choice, queue, workerId: `w${worker}`, requestId: `r${this.#made}` };
     const key = memoryKey(this.pair, request);
-    kept.set(key, [request, ...(kept.get(key) ?? [])].slice(0, 2));
+    kept.set(key, [request, ...(kept.get(key) ?? [])].slice(0, LIMITS.requestsKept));
     return request;
   }
 }

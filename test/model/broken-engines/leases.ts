@@ -43,8 +43,8 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   },
   {
     about: 'forgets with the next lease what the one before took',
-    breaks: "(string.match(took, '^\\n[^\\n]*') or '')",
-    into: "''",
+    breaks: "table.concat(taken, ' ') .. kept",
+    into: "table.concat(taken, ' ')",
     story: [submitSome(3), lease(), lease(), { do: 'leaseAgain', queue: 0, worker: 0, before: true }],
   },
   {

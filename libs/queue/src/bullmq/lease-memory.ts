@@ -1,11 +1,12 @@
 import type { IQueueBackend } from 'bullmq';
+import { LIMITS } from '../core/limits.js';
 import type { LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
 import { addressOf } from './job-ids.js';
 import type { Left } from './lease.js';
 import { isLatest, readToken } from './lease-token.js';
 
-/** Requests remembered. Workers name themselves. */
-const KEPT_MAX = 10_000;
+/** Workers whose requests are remembered. They name themselves. */
+const WORKERS_MAX = 10_000;
 
 type Taken = Left & { tasks: LeasedTask[] };
 
@@ -15,11 +16,8 @@ interface Known {
   lease: Promise<Taken>;
 }
 
-/** Of a worker in a queue: as many may be under way at once. */
-const KEPT_OF_WORKER = 2;
-
 /**
- * What the latest two lease requests of each worker took, so that a repeat finds it: BullMQ knows its jobs by their ids
+ * What the latest lease requests of each worker took, so that a repeat finds it: BullMQ knows its jobs by their ids
  * only. It is this process that remembers; a repeat that reaches another one takes new jobs, and the first ones' locks lapse.
  */
 export class LeaseMemory {
@@ -39,11 +37,11 @@ export class LeaseMemory {
     const lease = answer(undefined);
     const entry = { requestId, until: Date.now() + leaseMs, lease };
     // One more until it is known to have taken something: one that takes nothing does not make others forgotten.
-    this.#keep(of, [entry, ...this.#knownOf(of)].slice(0, KEPT_OF_WORKER + 1));
+    this.#keep(of, [entry, ...this.#knownOf(of)].slice(0, LIMITS.requestsKept + 1));
     try {
       const { tasks } = await lease;
       const took = this.#knownOf(of).filter((each) => each !== entry || tasks.length > 0);
-      this.#keep(of, took.slice(0, KEPT_OF_WORKER));
+      this.#keep(of, took.slice(0, LIMITS.requestsKept));
     } catch (error) {
       const others = this.#knownOf(of).filter((each) => each !== entry);
       this.#keep(of, others);
@@ -79,7 +77,7 @@ export class LeaseMemory {
   #keep(worker: string, known: readonly Known[]): void {
     this.#known.delete(worker);
     if (known.length === 0) return;
-    if (this.#known.size >= KEPT_MAX) this.#known.delete(this.#known.keys().next().value!);
+    if (this.#known.size >= WORKERS_MAX) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(worker, known);
   }
 }

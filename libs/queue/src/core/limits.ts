@@ -40,6 +40,11 @@ export const LIMITS = {
   leaseMsDefault: 30 * SECOND_MS,
   /** What a lease request took, or that it is used up, is remembered for as long as its lease, and this long at least. */
   requestKeptMsMin: 2 * MINUTE_MS,
+  /**
+   * Lease requests of a worker in a queue of which it is known what they took. As many may be under way at once, since each
+   * must be repeatable if its reply gets lost: two have the store work on one while the other comes or goes.
+   */
+  requestsKept: 2,
   timeoutMsMax: DAY_MS,
   /** A little over a year: a date further away is a mistake in units more often than a plan. */
   delayMsMax: 400 * DAY_MS,

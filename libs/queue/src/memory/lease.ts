@@ -9,8 +9,6 @@ import { take } from './take.js';
 
 /** Requests of a worker that are known to be used up. */
 const USED_UP_KEPT = 4;
-/** Of which it is known what they took. */
-const TOOK_KEPT = 2;
 
 type Request = LeaseRequest & { requestId: string };
 
@@ -65,7 +63,7 @@ function takeNew(queue: QueueState, request: Request, asked: Asked, now: number)
   });
   if (records.length > 0) {
     const keys = records.map(({ key }) => key);
-    const took = [{ requestId, keys }, ...asked.took].slice(0, TOOK_KEPT);
+    const took = [{ requestId, keys }, ...asked.took].slice(0, LIMITS.requestsKept);
     queue.requests.set(workerId, { ...asked, took, until: keptUntil(request, now) });
   }
   return records;

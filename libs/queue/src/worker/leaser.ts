@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { LIMITS } from '../core/limits.js';
 import type { Consumer, Lease, LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
 import { DueTimers } from './due-timers.js';
@@ -55,10 +56,7 @@ const DUE_GAP_MS = 5;
  * a full one. What only time brings (a task falls due, a rate allows the next start) is asked for when it is there.
  */
 export class Leaser {
-  /**
-   * Queues with leases under way, and how many. Two at most for each: a backend remembers no more of a worker's requests,
-   * and each must be repeatable if its reply gets lost.
-   */
+  /** Queues with leases under way, and how many: up to `LIMITS.requestsKept`, so that each can be repeated. */
   readonly #leasing = new Map<QueueName, number>();
   /** Queues whose latest answer brought tasks and said that there are more. */
   readonly #plenty = new Set<QueueName>();
@@ -274,7 +272,7 @@ export class Leaser {
    */
   #mayLeaseBeside(queue: QueueName, max: number): boolean {
     const plenty = max === this.tasksPerLease && this.#plenty.has(queue);
-    return plenty && this.#leasing.get(queue) === 1 && !this.options.held(queue);
+    return plenty && this.#leasing.get(queue)! < LIMITS.requestsKept && !this.options.held(queue);
   }
 
   #believe(queues: readonly QueueName[]): void {

@@ -1,5 +1,5 @@
--- What a worker asked for: its requests that are used up, each as `~<request> `, and the latest two that took something, each as
--- a line with that: two may be under way at once.
+-- What a worker asked for: its requests that are used up, each as `~<request> `, and the latest
+-- `requestsKept` that took something, each as a line with that.
 local function read_asked(keys, worker)
   local asked = redis.call('GET', keys.asked .. worker) or ''
   if string.byte(asked) ~= 126 then
@@ -16,7 +16,8 @@ local function taken_by(took, request)
 end
 
 local function note_taken(took, request, taken)
-  return '\n' .. request .. ' ' .. table.concat(taken, ' ') .. (string.match(took, '^\n[^\n]*') or '')
+  local kept = string.match(took, '^' .. string.rep('\n[^\n]*', limits.requestsKept - 1)) or took
+  return '\n' .. request .. ' ' .. table.concat(taken, ' ') .. kept
 end
 
 local function is_used_up(used_up, request)
