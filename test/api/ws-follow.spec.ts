@@ -164,7 +164,7 @@ describe('following', () => {
     for (let round = 0; (await followers()) !== '1'; round += 1) {
       expect(round).toBeLessThan(10);
       await queue.enqueue(Array.from({ length: 1_000 }, (_, n) => task(`${round}-${n}`)));
-      for (let told = 0; told < 1_000; told += 1) await reader.next('event');
+      for (let read = 0; read < 1_000; read += 1) await reader.next('event');
     }
     client.ws.resume();
     expect(await client.closed).toBe(1006);
