@@ -31,6 +31,22 @@ test('a queue forgets the totals of workers that were active longest ago, where 
   }
 });
 
+test('the leases of a queue are a skiplist from the first on, and nothing but leases', async () => {
+  const { queue, redis, keyPrefix, cleanup } = await openTestQueue();
+  const name = uniqueQueue();
+  const leases = queueKey(keyPrefix, name, 'leases');
+  try {
+    for (const running of [['a'], ['a', 'b']]) {
+      await queue.enqueue([newTask({ queue: name, key: running.at(-1)! })]);
+      await queue.lease({ queue: name, workerId: 'w', max: 1, leaseMs: 10_000 });
+      expect(await redis.object('ENCODING', leases)).toBe('skiplist');
+      expect(await redis.zrange(leases, '0', '-1')).toEqual(running);
+    }
+  } finally {
+    await cleanup();
+  }
+});
+
 async function settleOne(
   queue: Awaited<ReturnType<typeof openTestQueue>>['queue'],
   name: string,
