@@ -1,6 +1,6 @@
 import type { BrokenEngine } from '../broken-engine.js';
 import type { Step } from '../step.js';
-import { complete, lease, LOSE_LEASES, submitSome } from '../steps.js';
+import { complete, lease, LOSE_LEASES, settle, submit, submitSome } from '../steps.js';
 
 const ZOMBIE: Step[] = [submitSome(1), lease(), LOSE_LEASES, lease(1, { worker: 1 })];
 const LATE: Step[] = [
@@ -69,6 +69,22 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
       lease(),
       { do: 'leaseAgain', queue: 0, worker: 0, max: 0 },
       { do: 'leaseAgain', queue: 0, worker: 0 },
+    ],
+  },
+  {
+    about: 'takes a task that is started for one like the one before',
+    breaks: 'or string.sub(record, at, at + #task.said - 1) ~= task.said then',
+    into: 'then',
+    story: [submit({ key: 'k0', type: 'one' }, { key: 'k1', type: 'two' }), lease(2)],
+  },
+  {
+    about: 'takes a task that is settled for one like the one before',
+    breaks: 'if brief ~= latest_brief then',
+    into: 'if not latest_brief then',
+    story: [
+      submit({ key: 'k0', type: 'one' }, { key: 'k1', type: 'two' }),
+      lease(2),
+      settle({ lease: 0, action: 'complete' }, { lease: 1, action: 'complete' }),
     ],
   },
   {

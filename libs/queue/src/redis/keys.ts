@@ -19,7 +19,7 @@ export const QUEUE_KEYS = {
     of: 'key',
     type: 'hash',
     holds:
-      'What has happened to a task since. Absent: pending since acceptance. Its latest start: `run` (worker, time, lease length), `attempt`, `token`.',
+      'What has happened to a task since. Absent: pending since acceptance. Its latest start: `run` (worker, time, lease length), `attempt`, `token`, `brief` (what its end needs of the record).',
   },
   result: { suffix: 'result:', of: 'key', type: 'string', holds: 'The result of a completed task.' },
   errors: {

@@ -36,6 +36,19 @@ local function worker_of(run)
   return latest_worker
 end
 
+-- The task as its end needs it. Tasks alike share one.
+local latest_brief, latest_task
+local function ending_task(brief, key)
+  if brief ~= latest_brief then
+    latest_brief, latest_task = brief, read_brief(brief)
+  end
+  if not latest_task then
+    return read_task(keys, key)
+  end
+  latest_task.key = key
+  return latest_task
+end
+
 -- Released tasks go back to the heads of their lanes together, so that they keep their order.
 local released, lanes = {}, {}
 
@@ -48,7 +61,7 @@ for _ = 1, settlements do
   end
   local state_key = keys.state .. key
   -- Only what every settlement needs: each field more costs 0.3 us.
-  local state, holding, attempt, run = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'run'))
+  local state, holding, attempt, run, brief = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'run', 'brief'))
   if state ~= 'running' or holding ~= token then
     local settled, outcome = unpack(redis.call('HMGET', state_key, 'settled', 'outcome'))
     if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then
@@ -59,7 +72,7 @@ for _ = 1, settlements do
       reply[#reply + 1] = known and '- lease-lost' or '- task-not-found'
     end
   else
-    local task, holder = read_task(keys, key), worker_of(run)
+    local task, holder = ending_task(brief or '', key), worker_of(run)
     local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 6, lines)
     if logged then
       add_line(context, task, logged)
@@ -73,6 +86,7 @@ for _ = 1, settlements do
       leave(holder, key, 'completed')
     elseif action == 'release' then
       local cancelled, since = unpack(redis.call('HMGET', state_key, 'cancel', 'since'))
+      task = read_task(keys, key)
       attempt = attempt - 1
       redis.call('HSET', state_key, 'attempt', attempt)
       if terms ~= '' then
@@ -92,6 +106,7 @@ for _ = 1, settlements do
       local retryable, retry_in, random, default_policy = string.match(terms, '^(%d)\31(%d*)\31([^\31]*)\31(.*)$')
       local known = redis.call('HMGET', state_key, 'failures', 'cancel', 'since')
       local failures, cancelled, since = (known[1] or 0) + 1, known[2], known[3]
+      task = read_task(keys, key)
       local own_policy = read_retry(keys, key)
       local policy = own_policy ~= '' and own_policy or default_policy
       add_error(keys, now_ms, key, attempt, holder, body)

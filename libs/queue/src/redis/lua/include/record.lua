@@ -12,6 +12,19 @@ local function read_task(keys, key, record)
   }
 end
 
+-- What the end of a task needs of its record, as a field of its state: to read the record once more took 3 us of each settlement.
+-- It is the same text for tasks alike, which is taken apart once. Left out where it would make a hash table of a listpack.
+local function brief_of(task)
+  local brief = task.priority .. '\31' .. task.payload_bytes .. '\31' .. task.tenant .. '\31' .. task.type .. '\31' .. task.ordering
+  return #brief <= 64 and brief or ''
+end
+
+-- nil where it was left out.
+local function read_brief(brief)
+  local priority, payload_bytes, tenant, type, ordering = string.match(brief, '^(%d)\31(%d+)\31([^\31]*)\31([^\31]*)\31(.*)$')
+  return priority and { priority = priority, payload_bytes = payload_bytes, tenant = tenant, type = type, ordering = ordering }
+end
+
 -- The task's place in the journal. An entry elsewhere with the same key is that of a task removed before; nil where
 -- there is no record.
 local function read_position(task_key)

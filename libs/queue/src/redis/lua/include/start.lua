@@ -85,12 +85,30 @@ end
 
 local no_state = {}
 
+-- The task of a record. Tasks that follow each other mostly differ in key and times alone: they share one, which saves
+-- 3 us of each. nil where there is no record.
+local function starting_task(taking, key, record)
+  local priority, created, expires, at = string.match(record or '', '^2\31(%d)\31(%d+)\31(%d*)\31%d+\31()')
+  if not priority then
+    return nil
+  end
+  local task = taking.latest
+  if not task or task.priority ~= priority or string.sub(record, at, at + #task.said - 1) ~= task.said then
+    task = read_task(taking.context.keys, key, record)
+    task.said = string.match(record, '^%d+\31[^\31]*\31[^\31]*\31[^\31]*\31', at)
+    task.brief = brief_of(task)
+    taking.latest = task
+  end
+  task.key, task.created, task.expires = key, created, expires
+  return task
+end
+
 -- Starts the task of a lane's entry; not where the entry no longer stands for a pending task, or its ordering key is
 -- held: then it steps aside.
 local function start(taking, priority, entry, since, key, record, state)
   local context = taking.context
   local keys, now = context.keys, context.now
-  local task = record and read_task(keys, key, record)
+  local task = starting_task(taking, key, record)
   local scope = task and scope_of(context, task) or ''
   local holder = scope ~= '' and redis.call('HGET', keys.holders, scope)
   -- A key that was removed and used again within a millisecond has two entries that are alike; both were read before.
@@ -124,7 +142,8 @@ local function start(taking, priority, entry, since, key, record, state)
   -- As text: a number would be formatted anew by each of its three uses.
   local attempt = state[3] and string.format('%d', state[3] + 1) or '1'
   local token = taking.request .. '.' .. count
-  redis.call('HSET', keys.state .. key, 'state', 'running', 'attempt', attempt, 'token', token, 'run', taking.run)
+  redis.call('HSET', keys.state .. key, 'state', 'running', 'attempt', attempt, 'token', token, 'run', taking.run,
+    'brief', task.brief)
   if state[6] then
     -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
     redis.call('HSET', keys.state .. key, 'settled', state[6])
