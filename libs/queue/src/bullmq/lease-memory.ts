@@ -38,15 +38,12 @@ export class LeaseMemory {
     const entry = { requestId, until: Date.now() + leaseMs, lease };
     // One more until it is known to have taken something: one that takes nothing does not make others forgotten.
     this.#keep(of, [entry, ...this.#knownOf(of)].slice(0, LIMITS.requestsKept + 1));
-    try {
-      const { tasks } = await lease;
-      const took = this.#knownOf(of).filter((each) => each !== entry || tasks.length > 0);
-      this.#keep(of, took.slice(0, LIMITS.requestsKept));
-    } catch (error) {
-      const others = this.#knownOf(of).filter((each) => each !== entry);
-      this.#keep(of, others);
-      throw error;
-    }
+    const took = await lease.then(
+      ({ tasks }) => tasks.length > 0,
+      () => false,
+    );
+    const latest = this.#knownOf(of).filter((each) => each !== entry || took);
+    this.#keep(of, latest.slice(0, LIMITS.requestsKept));
     return lease;
   }
 
