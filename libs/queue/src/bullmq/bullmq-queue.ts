@@ -1,7 +1,7 @@
 import type { Capability } from '../core/capabilities.js';
 import { notSupported } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import { OPERATIONS } from '../core/operations.js';
+import { joinRoles } from '../core/operations.js';
 import type { Queue } from '../core/ports/queue.js';
 import type { Registry } from '../core/ports/registry.js';
 import type { RedisAddress } from '../core/redis-address.js';
@@ -62,15 +62,15 @@ export function createBullmqQueue(options: BullmqQueueOptions): Queue {
   const bells = new WorkBells(streams, (queue) => store.run(queue, whatIsLeft));
   const ends = new EndWatcher(store, cancelled, streams);
   const observer = new BullmqObserver(store, cancelled, directory, streams);
-  const roles: Role[] = [
-    new BullmqProducer(store, cancelled, keys, directory),
-    new BullmqConsumer(store, cancelled, directory, bells, random),
-    new BullmqInspector(store, cancelled, directory, ends),
+  const queue = joinRoles({
+    producer: new BullmqProducer(store, cancelled, keys, directory),
+    consumer: new BullmqConsumer(store, cancelled, directory, bells, random),
+    inspector: new BullmqInspector(store, cancelled, directory, ends),
     observer,
-    new BullmqOperator(store, cancelled, directory),
-    new BullmqMaintainer(store, cancelled, keys),
-    NO_REGISTRY,
-    {
+    operator: new BullmqOperator(store, cancelled, directory),
+    registry: NO_REGISTRY,
+    maintainer: new BullmqMaintainer(store, cancelled, keys),
+    own: {
       capabilities: () => BULLMQ_CAPABILITIES,
       open: () => store.open(),
       async close() {
@@ -81,16 +81,9 @@ export function createBullmqQueue(options: BullmqQueueOptions): Queue {
         await store.close();
       },
     },
-  ];
-  const operations = OPERATIONS.map((operation) => {
-    const role = roles.find((each) => each[operation] !== undefined) as Queue;
-    return [operation, role[operation].bind(role)];
   });
-  return restrictQueue(Object.fromEntries(operations) as Queue, BULLMQ_CAPABILITIES);
+  return restrictQueue(queue, BULLMQ_CAPABILITIES);
 }
-
-/** One that has some of the operations. */
-type Role = { [Name in keyof Queue]?: Queue[Name] };
 
 async function noRegistry(): Promise<never> {
   throw notSupported('worker-registry');
