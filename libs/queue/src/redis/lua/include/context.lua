@@ -12,7 +12,7 @@ local function new_context(keys, now)
     settings = meta[1] and cjson.decode(meta[1]) or {}, paused = meta[2], draining = meta[3],
     not_before = tonumber(meta[4] or '0'), tat = tonumber(meta[5] or '0'), by_bound = meta[6] == '1',
     has_settings = meta[7], has_pauses = meta[8], has_parked = meta[9], has_watchers = meta[10], journal_from = meta[11] or 0,
-    moves = {}, minute = {}, lines = {}, finished = {}, bytes = {}, unleased = {}, tenants = {},
+    moves = {}, minute = {}, lines = {}, line_count = 0, finished = {}, bytes = {}, unleased = {}, tenants = {},
     ring_times = {}, moved_rings = {}, freed = {}, left_lanes = {}, tenant_settings = {},
     wake = false, wake_tenants = {},
   }
@@ -63,25 +63,41 @@ local minute_event_of = {
 -- One thing that happened to a task, for those who follow: type and tenant are said where they are not those of the
 -- line before in the same entry.
 local function add_line(context, task, line)
-  local lines = context.lines
-  if #lines % limits.eventLinesMax == 0 or task.type ~= context.line_type or task.tenant ~= context.line_tenant then
+  local count = context.line_count
+  if count % limits.eventLinesMax == 0 or task.type ~= context.line_type or task.tenant ~= context.line_tenant then
     context.line_type, context.line_tenant = task.type, task.tenant
     line = line .. ' ' .. task.type .. ' ' .. task.tenant
   end
   context.line_state = nil
-  lines[#lines + 1] = line
+  context.lines[count + 1], context.line_count = line, count + 1
 end
 
 -- That a task has come to a state: its key alone where all else is as in the line before, as nearly always.
 local function add_state_line(context, task, state, attempt)
-  local lines = context.lines
+  local count = context.line_count
   if state == context.line_state and attempt == context.line_attempt and task.type == context.line_type
-    and task.tenant == context.line_tenant and #lines % limits.eventLinesMax ~= 0 then
-    lines[#lines + 1] = task.key
+    and task.tenant == context.line_tenant and count % limits.eventLinesMax ~= 0 then
+    context.lines[count + 1], context.line_count = task.key, count + 1
   else
     add_line(context, task, state .. ' ' .. task.key .. ' ' .. attempt)
     context.line_state, context.line_attempt = state, attempt
   end
+end
+
+-- The same of tasks that differ in their keys alone.
+local function add_state_lines(context, task, task_keys, state, attempt)
+  local lines, count = context.lines, context.line_count
+  for i = 1, #task_keys do
+    task.key = task_keys[i]
+    if i == 1 or count % limits.eventLinesMax == 0 then
+      context.line_count = count
+      add_state_line(context, task, state, attempt)
+    else
+      lines[count + 1] = task.key
+    end
+    count = count + 1
+  end
+  context.line_count = count
 end
 
 local function write_lines(keys, lines)

@@ -8,8 +8,8 @@ local function finish(context, task, state, result_bytes, ...)
     context.finished[state] = members
     context.bytes[state] = 0
   end
-  members[#members + 1] = context.stamp
-  members[#members + 1] = task.key
+  local n = #members
+  members[n + 1], members[n + 2] = context.stamp, task.key
   context.bytes[state] = context.bytes[state] + task.payload_bytes + result_bytes + limits.taskOverheadBytes
 end
 

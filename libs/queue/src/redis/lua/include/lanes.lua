@@ -248,8 +248,9 @@ end
 -- The same for tasks that differ in their keys alone.
 local function add_all_to_lane(context, lanes, task, task_keys, since)
   local entries, entry_end = entries_for(context, lanes, task), entry_end_of(context, task)
-  for _, key in ipairs(task_keys) do
-    entries[#entries + 1] = since .. '~' .. key .. entry_end
+  local count, start = #entries, since .. '~'
+  for i = 1, #task_keys do
+    entries[count + i] = start .. task_keys[i] .. entry_end
   end
 end
 

@@ -5,10 +5,7 @@ local function record_births(context, task, task_keys, state)
   count_moves(context, task.priority, '-', state, task.type, #task_keys)
   local changes = changes_of(context, task.tenant)
   changes.open = changes.open + #task_keys
-  for _, key in ipairs(task_keys) do
-    task.key = key
-    add_state_line(context, task, state, '0')
-  end
+  add_state_lines(context, task, task_keys, state, '0')
 end
 
 -- `to` is '-' for a task that is removed.

@@ -44,10 +44,10 @@ local function add_wait(context, tenant, wait)
 end
 
 -- What one lease takes: to whom, how much at most, and what it has so far.
-local function new_taking(context, worker, request, lease_ms, most, looks)
+local function new_taking(context, worker, request, lease_ms, most, looks, reply)
   return {
     context = context, request = request, most = most, looks = looks, run = run_of(worker, context.stamp, lease_ms),
-    deadline = string.format('%.0f', context.now + lease_ms), tasks = {}, taken = {}, deadlines = {}, done = {},
+    deadline = string.format('%.0f', context.now + lease_ms), reply = reply, taken = {}, deadlines = {}, done = {},
     met = {}, unmet = limits.leaseServesTenantsMax,
   }
 end
@@ -150,7 +150,7 @@ local function start(taking, priority, entry, since, key, record, state)
   end
   record_move(context, task, 'pending', 'running', attempt)
   add_wait(context, task.tenant, now - since)
-  append_task(taking.tasks, key, record, attempt == '1' and ''
+  append_task(taking.reply, key, record, attempt == '1' and ''
     or history_of(keys, key, count, taking.deadline, attempt, state[4] or '0', state[5] or '0'))
   taken[count + 1], taking.done[key] = key, true
   deadlines[count * 2 + 1], deadlines[count * 2 + 2] = taking.deadline, key

@@ -216,10 +216,13 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
   local allowed, until_ms = queue_allowance(context)
   local used_up, took = read_asked(keys, worker)
   local again = taken_by(took, request)
-  local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200)
+  local said = #reply
+  -- Three places for what is known at the end.
+  reply[said + 1], reply[said + 2], reply[said + 3] = 0, '', ''
+  local taking = new_taking(context, worker, request, lease_ms, math.min(max, allowed), max * 2 + 200, reply)
   local taken, levels = taking.taken, nil
   if again then
-    retake(context, request, again, taking.tasks)
+    retake(context, request, again, reply)
   elseif taking.most > 0 and not is_used_up(used_up, request) then
     if context.settings.mode ~= 'fifo' then
       take_named(taking, own)
@@ -273,10 +276,5 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     -- Somebody idle has to know the time: this worker may be busy then.
     context.wake = true
   end
-  reply[#reply + 1] = more and 1 or 0
-  reply[#reply + 1] = next_ms
-  reply[#reply + 1] = taking.deadline
-  for _, value in ipairs(taking.tasks) do
-    reply[#reply + 1] = value
-  end
+  reply[said + 1], reply[said + 2], reply[said + 3] = more and 1 or 0, next_ms, taking.deadline
 end
