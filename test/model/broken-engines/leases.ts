@@ -88,6 +88,20 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
     ],
   },
   {
+    about: 'takes a removed task for what it was when it started',
+    breaks: "redis.call('HDEL', keys.state .. task.key, 'brief')",
+    into: '',
+    story: [
+      submitSome(1),
+      lease(),
+      settle({ lease: 0, action: 'fail', error: { message: 'It broke.' }, retryable: false }),
+      { do: 'retry', tasks: [0] },
+      { do: 'update', changes: [{ task: 0, priority: 5 }] },
+      { do: 'cancel', tasks: [0] },
+      { do: 'remove', tasks: [0] },
+    ],
+  },
+  {
     about: 'does not note who has leased a task',
     breaks: "call_each('SADD', keys.leasedBy .. worker, taken)",
     into: '',

@@ -34,9 +34,12 @@ end
 local wasteful = redis.call('LLEN', keys.journal) > 2 * live + 1000
 local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0)
 local heads = redis.call('LRANGE', keys.journal, 0, limits.pruneTasksMax - 1)
-local dropped = 0
+local dropped, gone = 0, {}
+for _, key in ipairs(removed) do
+  gone[key] = true
+end
 for _, key in ipairs(heads) do
-  if read_position(keys.task .. key) == position + dropped then
+  if not gone[key] and read_position(keys.task .. key) == position + dropped then
     if not wasteful then
       break
     end

@@ -36,19 +36,6 @@ local function worker_of(run)
   return latest_worker
 end
 
--- The task as its end needs it. Tasks alike share one.
-local latest_brief, latest_task
-local function ending_task(brief, key)
-  if brief ~= latest_brief then
-    latest_brief, latest_task = brief, read_brief(brief)
-  end
-  if not latest_task then
-    return read_task(keys, key)
-  end
-  latest_task.key = key
-  return latest_task
-end
-
 -- Released tasks go back to the heads of their lanes together, so that they keep their order.
 local released, lanes = {}, {}
 
@@ -72,7 +59,7 @@ for _ = 1, settlements do
       reply[#reply + 1] = known and '- lease-lost' or '- task-not-found'
     end
   else
-    local task, holder = ending_task(brief or '', key), worker_of(run)
+    local task, holder = ending_task(keys, key, brief or ''), worker_of(run)
     local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 6, lines)
     if logged then
       add_line(context, task, logged)

@@ -11,6 +11,8 @@ local context = new_context(keys, read_clock(now))
 local function set_priority(task, state, priority)
   redis.call('HSETNX', keys.state .. task.key, 'submitted', task.priority)
   redis.call('SETRANGE', keys.task .. task.key, 2, priority)
+  -- That of an earlier start does not hold any more.
+  redis.call('HDEL', keys.state .. task.key, 'brief')
   redis.call('HINCRBY', keys.counts, task.priority .. ':' .. state, -1)
   redis.call('HINCRBY', keys.counts, priority .. ':' .. state, 1)
   task.priority = priority

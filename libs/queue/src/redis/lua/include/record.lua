@@ -19,10 +19,19 @@ local function brief_of(task)
   return #brief <= 64 and brief or ''
 end
 
--- nil where it was left out.
-local function read_brief(brief)
-  local priority, payload_bytes, tenant, type, ordering = string.match(brief, '^(%d)\31(%d+)\31([^\31]*)\31([^\31]*)\31(.*)$')
-  return priority and { priority = priority, payload_bytes = payload_bytes, tenant = tenant, type = type, ordering = ordering }
+-- The task of a brief; its times are known only where the brief was left out. Tasks alike that follow each other share one.
+local latest_brief, latest_task
+local function ending_task(keys, key, brief)
+  if brief == '' then
+    return read_task(keys, key)
+  end
+  if brief ~= latest_brief then
+    local priority, payload_bytes, tenant, type, ordering = string.match(brief, '^(%d)\31(%d+)\31([^\31]*)\31([^\31]*)\31(.*)$')
+    latest_brief = brief
+    latest_task = { priority = priority, payload_bytes = payload_bytes, tenant = tenant, type = type, ordering = ordering }
+  end
+  latest_task.key = key
+  return latest_task
 end
 
 -- The task's place in the journal. An entry elsewhere with the same key is that of a task removed before; nil where

@@ -1,15 +1,31 @@
--- Removes a finished task with all that is known of it; returns the bytes that went. The caller takes it out of the
--- index of its state and, with `removed`, out of the elders.
-local function remove_task(context, key, state, removed)
+-- Counts a finished task as removed; returns the bytes that go with it.
+local function count_removed(context, key, state, has_result)
   local keys = context.keys
-  local task = read_task(keys, key)
-  removed[#removed + 1] = key
+  local task = ending_task(keys, key, redis.call('HGET', keys.state .. key, 'brief') or '')
   if not task then
     return 0
   end
-  local bytes = task.payload_bytes + redis.call('STRLEN', keys.result .. key) + limits.taskOverheadBytes
-  redis.call('UNLINK', keys.task .. key, keys.state .. key, keys.result .. key, keys.errors .. key, keys.logs .. key)
   record_move(context, task, state, '-', 0)
+  return task.payload_bytes + (has_result and redis.call('STRLEN', keys.result .. key) or 0) + limits.taskOverheadBytes
+end
+
+-- With all that is known of them, in one command: 1 us less of each.
+local function unlink_tasks(keys, names)
+  local doomed = {}
+  for i, key in ipairs(names) do
+    local n = i * 5
+    doomed[n - 4], doomed[n - 3], doomed[n - 2] = keys.task .. key, keys.state .. key, keys.result .. key
+    doomed[n - 1], doomed[n] = keys.errors .. key, keys.logs .. key
+  end
+  redis.call('UNLINK', unpack(doomed))
+end
+
+-- Removes a finished task; returns the bytes that went. The caller takes it out of the index of its state and, with
+-- `removed`, out of the elders.
+local function remove_task(context, key, state, removed)
+  removed[#removed + 1] = key
+  local bytes = count_removed(context, key, state, true)
+  unlink_tasks(context.keys, { key })
   return bytes
 end
 
@@ -18,15 +34,22 @@ local function remove_oldest(context, state, most, wanted, removed)
   local keys = context.keys
   local finished_key = keys.finished .. state
   local slice = most > 0 and redis.call('ZRANGE', finished_key, 0, most - 1, 'WITHSCORES') or {}
+  local results = {}
+  for i = 1, #slice, 2 do
+    results[#results + 1] = keys.result .. slice[i]
+  end
+  local has_results = #results > 0 and redis.call('EXISTS', unpack(results)) > 0
   local gone, gone_bytes = {}, 0
   for i = 1, #slice, 2 do
     if not wanted(tonumber(slice[i + 1]), #gone, gone_bytes) then
       break
     end
-    gone[#gone + 1] = slice[i]
-    gone_bytes = gone_bytes + remove_task(context, slice[i], state, removed)
+    local key = slice[i]
+    gone[#gone + 1], removed[#removed + 1] = key, key
+    gone_bytes = gone_bytes + count_removed(context, key, state, has_results)
   end
   if #gone > 0 then
+    unlink_tasks(keys, gone)
     redis.call('ZREM', finished_key, unpack(gone))
     redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -gone_bytes)
   end
