@@ -9,6 +9,7 @@ import { toQueueError } from './bullmq-errors.js';
 /** As long as our own engine waits: a caller over HTTP is to be told within a second or two. */
 const COMMAND_TIMEOUT_MS = 1_200;
 const CONNECT_TIMEOUT_MS = 2_000;
+/** Redis does not close a connection that waits, nor one that is gone already: ioredis would keep a timer for 2 s. */
 const DISCONNECT_TIMEOUT_MS = 50;
 const RECONNECT_MS_MIN = 50;
 const RECONNECT_MS_MAX = 2_000;
@@ -97,9 +98,7 @@ export class Store {
 
   /** One with a connection of its own, for reads that wait. */
   blockingBackend(queue: QueueName): Bull.IQueueBackend {
-    // Redis does not close a connection that waits, so it is not waited for.
-    const connection = { ...this.#clientOptions(), disconnectTimeout: DISCONNECT_TIMEOUT_MS };
-    const settings = { connection, prefix: this.options.prefix };
+    const settings = { connection: this.#clientOptions(), prefix: this.options.prefix };
     const backend = this.#bull!.createRedisBackend(queue, settings, { blocking: true });
     // The command connection reports.
     backend.on('error', () => undefined);
@@ -142,6 +141,7 @@ export class Store {
             failoverDetector: true,
           }
         : {}),
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       lazyConnect: true,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
