@@ -10,7 +10,9 @@ export class Requests {
   #made = 0;
   /** Ids of those that took something. */
   readonly #took = new Set<string>();
-  /** Of each worker as many as are remembered, the latest first. */
+  /** Ids of a worker's latest of these. Written again later, its memory has lost those from before it was forgotten. */
+  readonly #kept = new Map<string, readonly string[]>();
+  /** Of each worker the latest, and the one before. */
   readonly #latest = new Map<string, Request[]>();
   readonly #givenUp = new Map<string, Request[]>();
 
@@ -38,12 +40,10 @@ export class Requests {
 
   /**
    * An id is new for every lease, and tokens derive from it: one that took something is sent again only while
-   * that is remembered, and never once the worker has gone on to another but one.
+   * that is remembered.
    */
   mayBeSent(request: Request): boolean {
-    const key = memoryKey(this.pair, request);
-    const isKept = this.#latest.get(key)?.some(({ requestId }) => requestId === request.requestId);
-    return !this.hasTaken(request) || (isKept === true && this.pair.forgetting.remembers(key));
+    return !this.hasTaken(request) || this.#keptOf(memoryKey(this.pair, request)).includes(request.requestId);
   }
 
   hasTaken(request: Request): boolean {
@@ -51,23 +51,32 @@ export class Requests {
   }
 
   async answered(request: Request, tasks: number): Promise<void> {
-    if (tasks > 0) this.#took.add(request.requestId);
     const { store, forgetting, clock } = this.pair;
     const key = memoryKey(this.pair, request);
+    const kept = this.#keptOf(key);
+    this.#kept.set(key, kept);
+    if (tasks > 0 && !this.hasTaken(request)) {
+      this.#took.add(request.requestId);
+      this.#kept.set(key, [request.requestId, ...kept].slice(0, LIMITS.requestsKept));
+    }
     // Written just now, and not before.
     if ((await store.redis.pttl(key)) > 0)
       await forgetting.keepUntil(key, clock.now() + Math.max(request.leaseMs, LIMITS.requestKeptMsMin));
   }
 
+  #keptOf(key: string): readonly string[] {
+    return this.pair.forgetting.remembers(key) ? (this.#kept.get(key) ?? []) : [];
+  }
+
   #make(
     queue: QueueName,
     { worker, ...choice }: Omit<RequestChoice, 'queue'>,
-    kept: Map<string, Request[]>,
+    made: Map<string, Request[]>,
   ): Request {
     this.#made += 1;
     const request = { ...choice, queue, workerId: `w${worker}`, requestId: `r${this.#made}` };
     const key = memoryKey(this.pair, request);
-    kept.set(key, [request, ...(kept.get(key) ?? [])].slice(0, LIMITS.requestsKept));
+    made.set(key, [request, ...(made.get(key) ?? [])].slice(0, 2));
     return request;
   }
 }
