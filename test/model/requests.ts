@@ -54,11 +54,9 @@ export class Requests {
     const { store, forgetting, clock } = this.pair;
     const key = memoryKey(this.pair, request);
     const kept = this.#keptOf(key);
-    this.#kept.set(key, kept);
-    if (tasks > 0 && !this.hasTaken(request)) {
-      this.#took.add(request.requestId);
-      this.#kept.set(key, [request.requestId, ...kept].slice(0, LIMITS.requestsKept));
-    }
+    const isFirst = tasks > 0 && !this.hasTaken(request);
+    this.#kept.set(key, isFirst ? [request.requestId, ...kept].slice(0, LIMITS.requestsKept) : kept);
+    if (isFirst) this.#took.add(request.requestId);
     // Written just now, and not before.
     if ((await store.redis.pttl(key)) > 0)
       await forgetting.keepUntil(key, clock.now() + Math.max(request.leaseMs, LIMITS.requestKeptMsMin));

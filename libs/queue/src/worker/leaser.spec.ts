@@ -143,27 +143,27 @@ test('of a queue that has more two leases are under way at once, but never a thi
   for (const answer of answers) answer(NOTHING);
 });
 
-test('a lease that is not full waits for the one before', async () => {
+/** A leaser that has been told by its first answer, of 50 tasks, that there are more. */
+async function startedWithPlenty(slots: number) {
   const { answers, lease } = held();
-  const { leaser, requests, tasks, setSlots, until } = setup(lease, { concurrency: 100 });
-  setSlots(149);
-  leaser.start();
-  await until(() => requests.length === 1);
+  const { tasks, until, ...rest } = setup(lease, { concurrency: 100 });
+  rest.setSlots(slots);
+  rest.leaser.start();
+  await until(() => rest.requests.length === 1);
   answers[0]!(manyTasks(true));
   await until(() => tasks.length === 50);
+  return { answers, ...rest };
+}
+
+test('a lease that is not full waits for the one before', async () => {
+  const { answers, leaser, requests } = await startedWithPlenty(149);
   leaser.fill();
   expect(requests.map(({ max }) => max)).toEqual([50, 50]);
   answers[1]!(NOTHING);
 });
 
 test('what is leased with settlements is one request for each queue, others leave by themselves', async () => {
-  const { answers, lease } = held();
-  const { leaser, requests, tasks, setSlots, until } = setup(lease, { concurrency: 300 });
-  setSlots(50);
-  leaser.start();
-  await until(() => requests.length === 1);
-  answers[0]!(manyTasks(true));
-  await until(() => tasks.length === 50);
+  const { answers, leaser, requests, setSlots } = await startedWithPlenty(50);
   setSlots(200);
   const fused = leaser.nextLeases(['q']);
   expect([...fused.values()].map(({ max }) => max)).toEqual([50]);

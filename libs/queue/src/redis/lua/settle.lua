@@ -59,7 +59,9 @@ for _ = 1, settlements do
       reply[#reply + 1] = known and '- lease-lost' or '- task-not-found'
     end
   else
-    local task, holder = ending_task(keys, key, brief or ''), worker_of(run)
+    -- What comes back needs its times as well.
+    local task = action == 'complete' and ending_task(keys, key, brief or '') or read_task(keys, key)
+    local holder = worker_of(run)
     local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 6, lines)
     if logged then
       add_line(context, task, logged)
@@ -73,7 +75,6 @@ for _ = 1, settlements do
       leave(holder, key, 'completed')
     elseif action == 'release' then
       local cancelled, since = unpack(redis.call('HMGET', state_key, 'cancel', 'since'))
-      task = read_task(keys, key)
       attempt = attempt - 1
       redis.call('HSET', state_key, 'attempt', attempt)
       if terms ~= '' then
@@ -93,7 +94,6 @@ for _ = 1, settlements do
       local retryable, retry_in, random, default_policy = string.match(terms, '^(%d)\31(%d*)\31([^\31]*)\31(.*)$')
       local known = redis.call('HMGET', state_key, 'failures', 'cancel', 'since')
       local failures, cancelled, since = (known[1] or 0) + 1, known[2], known[3]
-      task = read_task(keys, key)
       local own_policy = read_retry(keys, key)
       local policy = own_policy ~= '' and own_policy or default_policy
       add_error(keys, now_ms, key, attempt, holder, body)

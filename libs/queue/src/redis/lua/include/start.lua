@@ -94,9 +94,11 @@ local function starting_task(taking, key, record)
   end
   local task = taking.latest
   if not task or task.priority ~= priority or string.sub(record, at, at + #task.said - 1) ~= task.said then
-    task = read_task(taking.context.keys, key, record)
-    task.said = string.match(record, '^%d+\31[^\31]*\31[^\31]*\31[^\31]*\31', at)
-    task.brief = brief_of(task)
+    local said = string.match(record, '^%d+\31[^\31]*\31[^\31]*\31[^\31]*\31', at)
+    local brief = priority .. '\31' .. string.sub(said, 1, -2)
+    task = read_brief(brief)
+    -- Left out where it would make a hash table of the listpack that the state is.
+    task.said, task.brief = said, #brief <= 64 and brief or ''
     taking.latest = task
   end
   task.key, task.created, task.expires = key, created, expires
