@@ -10,6 +10,14 @@ import { ensureRedis, startRedis } from '../../tools/lib/redis.mjs';
 /** Above it, SLOWLOG has a script. */
 export const SLOW_US = 5_000;
 
+/** Keys of the script whose work is always the same: as many as do not fit into a processor's caches. */
+const FIXED_KEYS = 100_000;
+/** As long as a batch of 100 takes. */
+const FIXED_WORK = `local value = string.rep('x', 100)
+for _ = 1, 500 do
+  redis.call('SET', KEYS[1] .. math.random(${FIXED_KEYS}), value)
+end`;
+
 const allScripts = Object.values(scripts);
 const nameOf = new Map(allScripts.map(({ name, sha1 }) => [sha1, name]));
 
@@ -21,6 +29,7 @@ export class Store {
   #redis;
   #dir;
   #admin;
+  #fixedWork;
 
   /** @param {{now(): number}} [clock] instead of that of Redis, so that days can pass at once */
   static async open(clock) {
@@ -33,6 +42,7 @@ export class Store {
     const store = new Store(redis, dir, queue);
     // The first call of a script compiles it, once in the life of a server.
     for (const { text } of allScripts) await store.#admin.script('LOAD', text);
+    store.#fixedWork = await store.#admin.script('LOAD', FIXED_WORK);
     return store;
   }
 
@@ -61,6 +71,12 @@ export class Store {
     const script = after.us - before.us;
     const us = Number.isNaN(cpu) ? script : Math.min(script, cpu);
     return { result, us, eachUs: us / Math.max(1, after.calls - before.calls) };
+  }
+
+  /** µs of a script that has nothing to do with the engine, each call as much work as the last: what is the machine's. */
+  async fixedWork() {
+    const { us } = await this.timed(() => this.#admin.evalsha(this.#fixedWork, 1, 'bench:fixed:'));
+    return us;
   }
 
   /** From here on SLOWLOG has what is slow. Waits until the append-only file's rewrite, for filling, is over. */
