@@ -12,7 +12,7 @@ export const BROKEN_ATTEMPTS: readonly BrokenEngine[] = [
   {
     about: 'does not count a lost lease among its worker’s',
     script: 'reap',
-    breaks: 'add(ended.outcomes, outcome, 1)',
+    breaks: 'add(ended.outcomes, outcome, count)',
     into: '',
     story: [submitSome(1), lease(), LOSE_LEASES],
   },

@@ -1,6 +1,6 @@
 import type { BrokenEngine } from '../broken-engine.js';
 import type { Step } from '../step.js';
-import { complete, lease, LOSE_LEASES, settle, submit, submitSome } from '../steps.js';
+import { advance, complete, lease, LOSE_LEASES, settle, submit, submitSome } from '../steps.js';
 
 const ZOMBIE: Step[] = [submitSome(1), lease(), LOSE_LEASES, lease(1, { worker: 1 })];
 const LATE: Step[] = [
@@ -86,6 +86,23 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
       lease(2),
       settle({ lease: 0, action: 'complete' }, { lease: 1, action: 'complete' }),
     ],
+  },
+  {
+    about: 'counts a completed task among those of the worker before',
+    breaks: 'or worker ~= alike.worker then',
+    into: 'then',
+    story: [
+      submitSome(2),
+      lease(1, { worker: 0 }),
+      lease(1, { worker: 1 }),
+      settle({ lease: 0, action: 'complete' }, { lease: 1, action: 'complete' }),
+    ],
+  },
+  {
+    about: 'takes a task to have waited as long as the one before',
+    breaks: 'or taking.class ~= alike.class then',
+    into: 'then',
+    story: [submit({ key: 'k0' }), advance(10_000), submit({ key: 'k1' }), lease(2)],
   },
   {
     about: 'takes a removed task for what it was when it started',

@@ -19,7 +19,7 @@ export const BROKEN_LIMITS: readonly BrokenEngine[] = [
   },
   {
     about: 'never counts down what a tenant runs',
-    breaks: 'changes.running = changes.running - 1',
+    breaks: 'changes.running = changes.running - count',
     into: '',
     story: [submitSome(1), lease(), complete()],
   },

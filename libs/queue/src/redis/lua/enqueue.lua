@@ -223,7 +223,7 @@ for n, task in ipairs(tasks) do
     for _, key in ipairs(task.expires ~= '' and stored or {}) do
       redis.call('ZADD', keys.expiry, task.expires, key)
     end
-    record_births(context, task, stored, later and 'scheduled' or 'pending')
+    record_moves(context, task, stored, '-', later and 'scheduled' or 'pending', '0')
   end
 end
 push_lanes(context, lanes)

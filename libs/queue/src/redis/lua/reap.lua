@@ -53,7 +53,7 @@ for i = 1, #lost, 2 do
   else
     local crashes = (state[3] or 0) + 1
     count = count + 1
-    end_lease(context, worker, key, 'crashed')
+    end_leases(context, worker, { key }, 'crashed')
     add_error(keys, now_ms, key, state[2], worker, '')
     redis.call('HSET', state_key, 'crashes', crashes)
     -- Without its token nobody can settle this attempt any more; the one that settled before is again the last.

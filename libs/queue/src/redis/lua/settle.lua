@@ -17,7 +17,7 @@ local now_ms = context.now
 local reply = { now_ms }
 
 local function leave(worker, key, state, outcome)
-  end_lease(context, worker, key, outcome or state)
+  end_leases(context, worker, { key }, outcome or state)
   reply[#reply + 1] = state
 end
 
@@ -25,6 +25,29 @@ local function cancel(worker, task, attempt)
   finish(context, task, 'cancelled', 0, 'outcome', 'cancelled')
   record_move(context, task, 'running', 'cancelled', attempt)
   leave(worker, task.key, 'cancelled')
+end
+
+-- Completed tasks of one worker that differ in their keys alone, and follow each other: they are counted together.
+local alike
+
+local function count_completed()
+  if alike then
+    note_finished(context, alike.task, alike.keys, 'completed', alike.result_bytes)
+    record_moves(context, alike.task, alike.keys, 'running', 'completed', alike.attempt)
+    end_leases(context, alike.worker, alike.keys, 'completed')
+    alike = nil
+  end
+end
+
+local function complete(worker, task, attempt, result_bytes)
+  redis.call('HSET', keys.state .. task.key, 'state', 'completed', 'finished', context.stamp)
+  reply[#reply + 1] = 'completed'
+  if not alike or task ~= alike.task or attempt ~= alike.attempt or worker ~= alike.worker then
+    count_completed()
+    alike = { task = task, attempt = attempt, worker = worker, keys = {}, result_bytes = 0 }
+  end
+  alike.keys[#alike.keys + 1] = task.key
+  alike.result_bytes = alike.result_bytes + result_bytes
 end
 
 -- Most tasks of a call were started together.
@@ -51,6 +74,8 @@ for _ = 1, settlements do
   local state, holding, attempt, run, brief = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'run', 'brief'))
   if state ~= 'running' or holding ~= token then
     local settled, outcome = unpack(redis.call('HMGET', state_key, 'settled', 'outcome'))
+    -- Only its settlement can have completed it, and nothing moves it on: it says so itself.
+    outcome = state == 'completed' and state or outcome
     if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then
       -- A repeat: what it led to the first time.
       reply[#reply + 1] = outcome
@@ -62,6 +87,10 @@ for _ = 1, settlements do
     -- What comes back needs its times as well.
     local task = action == 'complete' and ending_task(keys, key, brief or '') or read_task(keys, key)
     local holder = worker_of(run)
+    if action ~= 'complete' or lines > 0 then
+      -- Events are in the order of the settlements.
+      count_completed()
+    end
     local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 6, lines)
     if logged then
       add_line(context, task, logged)
@@ -70,9 +99,7 @@ for _ = 1, settlements do
       if body ~= '' then
         redis.call('SET', keys.result .. key, body)
       end
-      finish(context, task, 'completed', #body, 'outcome', 'completed')
-      record_move(context, task, 'running', 'completed', attempt)
-      leave(holder, key, 'completed')
+      complete(holder, task, attempt, #body)
     elseif action == 'release' then
       local cancelled, since = unpack(redis.call('HMGET', state_key, 'cancel', 'since'))
       attempt = attempt - 1
@@ -130,6 +157,7 @@ for _ = 1, settlements do
   end
   i = i + 3 + more
 end
+count_completed()
 push_lanes(context, lanes)
 hand_over_freed(context)
 for n = #released, 1, -1 do

@@ -88,6 +88,28 @@ export function describeFollow(setup: Setup): void {
       expect(told.gaps).toBe(0);
     });
 
+    it('tells of tasks that move in one call each its own attempt', async () => {
+      const told = await followQueue();
+      await subject.fail(await subject.start({ key: 'a' }), { retryInMs: 0 });
+      await subject.add({ key: 'b' }, { key: 'c' });
+      const leased = await subject.take(3);
+      await subject.queue.settle(
+        leased.map(({ id, leaseToken }) =>
+          keyOf({ id }) === 'c'
+            ? { id, leaseToken, action: 'fail', error: { message: 'It broke.' }, retryable: false }
+            : { id, leaseToken, action: 'complete' },
+        ),
+      );
+      expect((await told.until(11)).slice(5).toSorted()).toEqual([
+        'a completed 2',
+        'a running 2',
+        'b completed 1',
+        'b running 1',
+        'c failed 1',
+        'c running 1',
+      ]);
+    });
+
     it.each<[string, (subject: Subject) => Promise<unknown>, string[]]>([
       [
         'a release',

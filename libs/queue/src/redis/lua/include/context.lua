@@ -72,32 +72,21 @@ local function add_line(context, task, line)
   context.lines[count + 1], context.line_count = line, count + 1
 end
 
--- That a task has come to a state: its key alone where all else is as in the line before, as nearly always.
-local function add_state_line(context, task, state, attempt)
-  local count = context.line_count
-  if state == context.line_state and attempt == context.line_attempt and task.type == context.line_type
-    and task.tenant == context.line_tenant and count % limits.eventLinesMax ~= 0 then
-    context.lines[count + 1], context.line_count = task.key, count + 1
-  else
-    add_line(context, task, state .. ' ' .. task.key .. ' ' .. attempt)
-    context.line_state, context.line_attempt = state, attempt
-  end
-end
-
--- The same of tasks that differ in their keys alone.
+-- That tasks which differ in their keys alone have come to a state: a key alone where all else is as in the line before, as
+-- nearly always.
 local function add_state_lines(context, task, task_keys, state, attempt)
+  local said = state == context.line_state and attempt == context.line_attempt and task.type == context.line_type
+    and task.tenant == context.line_tenant
   local lines, count = context.lines, context.line_count
   for i = 1, #task_keys do
-    task.key = task_keys[i]
-    if i == 1 or count % limits.eventLinesMax == 0 then
-      context.line_count = count
-      add_state_line(context, task, state, attempt)
+    if said and count % limits.eventLinesMax ~= 0 then
+      lines[count + 1], context.line_count = task_keys[i], count + 1
     else
-      lines[count + 1] = task.key
+      add_line(context, task, state .. ' ' .. task_keys[i] .. ' ' .. attempt)
+      context.line_state, context.line_attempt, said = state, attempt, true
     end
     count = count + 1
   end
-  context.line_count = count
 end
 
 local function write_lines(keys, lines)

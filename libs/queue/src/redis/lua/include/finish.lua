@@ -1,16 +1,23 @@
--- Puts a task into a terminal state. Its size counts towards the queue's bound on finished bytes: payload,
--- result, and 300 for the rest.
-local function finish(context, task, state, result_bytes, ...)
-  redis.call('HSET', context.keys.state .. task.key, 'state', state, 'finished', context.stamp, ...)
+-- Tasks that differ in their keys alone are in a terminal state now. Their size counts towards the queue's bound on finished
+-- bytes: payload, result, and 300 for the rest.
+local function note_finished(context, task, task_keys, state, result_bytes)
   local members = context.finished[state]
   if not members then
     members = {}
     context.finished[state] = members
     context.bytes[state] = 0
   end
-  local n = #members
-  members[n + 1], members[n + 2] = context.stamp, task.key
-  context.bytes[state] = context.bytes[state] + task.payload_bytes + result_bytes + limits.taskOverheadBytes
+  local n, count, stamp = #members, #task_keys, context.stamp
+  for i = 1, count do
+    members[n + i * 2 - 1], members[n + i * 2] = stamp, task_keys[i]
+  end
+  context.bytes[state] = context.bytes[state] + count * (task.payload_bytes + limits.taskOverheadBytes) + result_bytes
+end
+
+-- Puts a task into a terminal state.
+local function finish(context, task, state, result_bytes, ...)
+  redis.call('HSET', context.keys.state .. task.key, 'state', state, 'finished', context.stamp, ...)
+  note_finished(context, task, { task.key }, state, result_bytes)
 end
 
 -- Ends a task that waits in this state.

@@ -1,12 +1,15 @@
--- Notes that a worker's lease of a task ends, and what that counts as among its totals.
-local function end_lease(context, worker, key, outcome)
+-- Notes that a worker's leases of tasks end, and what that counts as among its totals.
+local function end_leases(context, worker, task_keys, outcome)
   local ended = context.unleased[worker]
   if not ended then
     ended = { keys = {}, outcomes = {} }
     context.unleased[worker] = ended
   end
-  ended.keys[#ended.keys + 1] = key
-  add(ended.outcomes, outcome, 1)
+  local n, count = #ended.keys, #task_keys
+  for i = 1, count do
+    ended.keys[n + i] = task_keys[i]
+  end
+  add(ended.outcomes, outcome, count)
 end
 
 -- Takes them out of the indexes, with one command per worker.

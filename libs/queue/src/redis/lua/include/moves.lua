@@ -1,32 +1,25 @@
 local is_open = { scheduled = true, pending = true, running = true, retrying = true }
 
--- Tasks are born in this state that differ in their keys alone.
-local function record_births(context, task, task_keys, state)
-  count_moves(context, task.priority, '-', state, task.type, #task_keys)
-  local changes = changes_of(context, task.tenant)
-  changes.open = changes.open + #task_keys
-  add_state_lines(context, task, task_keys, state, '0')
-end
-
--- `to` is '-' for a task that is removed.
-local function record_move(context, task, from, to, attempt)
-  count_moves(context, task.priority, from, to, task.type, 1)
+-- Moves of tasks that differ in their keys alone. `from` is '-' where they are stored, `to` where they are removed.
+local function record_moves(context, task, task_keys, from, to, attempt)
+  local count = #task_keys
+  count_moves(context, task.priority, from, to, task.type, count)
   if to ~= '-' then
-    add_state_line(context, task, to, attempt)
+    add_state_lines(context, task, task_keys, to, attempt)
   end
   local was_open, stays_open = is_open[from], is_open[to]
   local changes = changes_of(context, task.tenant)
   if was_open and not stays_open then
-    changes.open = changes.open - 1
+    changes.open = changes.open - count
   elseif stays_open and not was_open then
-    changes.open = changes.open + 1
+    changes.open = changes.open + count
   end
   if to == 'running' then
-    changes.running = changes.running + 1
+    changes.running = changes.running + count
     return
   end
   if from == 'running' then
-    changes.running = changes.running - 1
+    changes.running = changes.running - count
     context.freed_running = true
     -- Parked until it is told: this may be what it waits for.
     if context.has_parked and redis.call('ZSCORE', context.keys.parked, task.tenant) == 'inf' then
@@ -34,13 +27,20 @@ local function record_move(context, task, from, to, attempt)
     end
   end
   local scope = was_open and scope_of(context, task) or ''
-  if scope ~= '' and redis.call('HGET', context.keys.holders, scope) == task.key then
-    if not stays_open then
-      context.freed[#context.freed + 1] = scope
-    elseif scope == '~' and to == 'pending' then
-      unpark(context, scope)
+  local holder = scope ~= '' and redis.call('HGET', context.keys.holders, scope)
+  for i = 1, holder and count or 0 do
+    if task_keys[i] == holder then
+      if not stays_open then
+        context.freed[#context.freed + 1] = scope
+      elseif scope == '~' and to == 'pending' then
+        unpark(context, scope)
+      end
     end
   end
+end
+
+local function record_move(context, task, from, to, attempt)
+  record_moves(context, task, { task.key }, from, to, attempt)
 end
 
 -- Ends what a script has done: lanes forget those that left, keys given up go on to the next tasks, capacity that

@@ -26,21 +26,18 @@ local function retake(context, request, taken, reply)
   end
 end
 
+local no_alike = { keys = {} }
 local wait_bounds = limits.waitBoundsMs
 
 -- Tasks started together have waited about as long: the class of the one before is looked at first.
-local function add_wait(context, tenant, wait)
-  local class = context.wait_class or 1
+local function wait_class(class, wait)
   while wait_bounds[class] and wait > wait_bounds[class] do
     class = class + 1
   end
   while class > 1 and wait <= wait_bounds[class - 1] do
     class = class - 1
   end
-  context.wait_class = class
-  local changes = changes_of(context, tenant)
-  changes.waits[class] = (changes.waits[class] or 0) + 1
-  changes.started = changes.started + 1
+  return class
 end
 
 -- What one lease takes: to whom, how much at most, and what it has so far.
@@ -48,8 +45,22 @@ local function new_taking(context, worker, request, lease_ms, most, looks, reply
   return {
     context = context, request = request, most = most, looks = looks, run = run_of(worker, context.stamp, lease_ms),
     deadline = string.format('%.0f', context.now + lease_ms), reply = reply, taken = {}, deadlines = {}, done = {},
-    met = {}, unmet = limits.leaseServesTenantsMax,
+    met = {}, unmet = limits.leaseServesTenantsMax, alike = no_alike, since = '', class = 1,
   }
+end
+
+-- Tasks that were started one after the other, have waited about as long and differ in their keys alone are counted
+-- together.
+local function count_started(taking)
+  local context, alike = taking.context, taking.alike
+  local count = #alike.keys
+  if count > 0 then
+    record_moves(context, alike.task, alike.keys, 'pending', 'running', alike.attempt)
+    local changes = changes_of(context, alike.task.tenant)
+    changes.waits[alike.class] = (changes.waits[alike.class] or 0) + count
+    changes.started = changes.started + count
+    taking.alike = no_alike
+  end
 end
 
 -- Whether it may be this tenant's turn; if not, the lease ends, having met as many as it may.
@@ -127,6 +138,7 @@ local function start(taking, priority, entry, since, key, record, state)
     local overdue = tonumber(task.expires) <= now
     if (overdue or not held) and redis.call('ZREM', keys.expiry, key) == 1 and overdue then
       taking.done[key] = true
+      count_started(taking)
       finish(context, task, 'expired', 0)
       record_move(context, task, 'pending', 'expired', state[3] or 0)
       return
@@ -150,8 +162,16 @@ local function start(taking, priority, entry, since, key, record, state)
     -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
     redis.call('HSET', keys.state .. key, 'settled', state[6])
   end
-  record_move(context, task, 'pending', 'running', attempt)
-  add_wait(context, task.tenant, now - since)
+  if since ~= taking.since then
+    taking.since, taking.class = since, wait_class(taking.class, now - since)
+  end
+  local alike = taking.alike
+  if task ~= alike.task or attempt ~= alike.attempt or taking.class ~= alike.class then
+    count_started(taking)
+    alike = { task = task, attempt = attempt, class = taking.class, keys = {} }
+    taking.alike = alike
+  end
+  alike.keys[#alike.keys + 1] = key
   append_task(taking.reply, key, record, attempt == '1' and ''
     or history_of(keys, key, count, taking.deadline, attempt, state[4] or '0', state[5] or '0'))
   taken[count + 1], taking.done[key] = key, true
@@ -197,6 +217,7 @@ local function serve(taking, priority, tenant, want, once)
       break
     end
   end
+  count_started(taking)
   local served = #taking.taken - before
   if served == 0 then
     return 0, until_ms
