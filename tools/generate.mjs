@@ -68,7 +68,8 @@ function renderScript(folder, file) {
     (include) => split(readFileSync(join(folder, 'include', `${include}.lua`), 'utf8')).body,
   );
   const args = header.filter(([word]) => word === 'arg').map(([, rest]) => rest.split(/\s+/)[0]);
-  const code = withoutUnused([...includes, body].join('\n')).replace(/\blimits\.(\w+)/g, (_, limit) => {
+  const source = withoutComments([...includes, body].join('\n'));
+  const code = withoutUnused(source).replace(/\blimits\.(\w+)/g, (_, limit) => {
     if (LIMITS[limit] === undefined)
       throw new Error(`${file} uses limits.${limit}, which limits.ts does not know`);
     return Array.isArray(LIMITS[limit]) ? `{ ${LIMITS[limit].join(', ')} }` : LIMITS[limit];
@@ -84,7 +85,7 @@ function renderScript(folder, file) {
     `local keys = { ${used.map((key) => `${key} = root .. ':${keyTable[key].suffix}'`).join(', ')} }`,
     ...(args.length ? [`local ${args.join(', ')} = ${args.map((_, i) => `ARGV[${i + 1}]`).join(', ')}`] : []),
     `local first_each = ${args.length + 1}`,
-    numbersAsText(strip(code)),
+    numbersAsText(withoutIndents(code)),
   ].join('\n');
   const sha1 = createHash('sha1').update(text).digest('hex');
   const type = args.length ? args.map((arg) => `'${arg}'`).join(' | ') : 'never';
@@ -133,12 +134,13 @@ function numbersAsText(code) {
 }
 
 /** Comments and indentation would be sent to Redis and kept there for nothing. */
-function strip(code) {
-  return code
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line && !line.startsWith('--'))
-    .join('\n');
+/** First of all, since a function that only a comment names is not used. */
+function withoutComments(code) {
+  return code.replace(/^ *--.*\n/gm, '');
+}
+
+function withoutIndents(code) {
+  return code.replace(/^\s+/gm, '');
 }
 
 function camel(name) {

@@ -11,8 +11,11 @@ export async function open({ port }) {
   return {
     async enqueue(count, tenantOf) {
       // Three attempts are the default.
-      const task = (i) => ({ queue: QUEUE, type: TYPE, payload: PAYLOAD_TEXT, tenant: tenantOf?.(i) });
-      const outcomes = await queue.enqueue(Array.from({ length: count }, (_, i) => task(i)));
+      const tasks = [];
+      for (let i = 0; i < count; i += 1) {
+        tasks.push({ queue: QUEUE, type: TYPE, payload: PAYLOAD_TEXT, tenant: tenantOf?.(i) });
+      }
+      const outcomes = await queue.enqueue(tasks);
       if (outcomes.some(({ status }) => status !== 'accepted')) throw new Error('a task was not accepted');
     },
     work(concurrency, { started, ended }, tenant) {

@@ -66,10 +66,10 @@ export class Coalescer<Item, Reply> {
 
   private async call(name: string, calls: Call<Item, Reply>[]): Promise<void> {
     try {
-      const replies = await this.run(
-        name,
-        calls.flatMap((call) => call.items),
-      );
+      // Not with flatMap, which takes 0.1 us for each.
+      const items: Item[] = [];
+      for (const call of calls) for (const item of call.items) items.push(item);
+      const replies = await this.run(name, items);
       let from = 0;
       for (const call of calls) {
         call.resolve(replies.slice(from, from + call.items.length));

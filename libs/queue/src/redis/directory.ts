@@ -25,9 +25,14 @@ export class Directory {
     client.on('ready', () => this.announced.clear());
   }
 
+  /** Whether `addQueue` would have nothing to do: to wait for that too takes a turn of the microtask queue. */
+  has(queue: QueueName): boolean {
+    return this.announced.has(queue);
+  }
+
   /** Before the first task of this process goes to a queue: a queue with tasks is never unlisted. */
   async addQueue(queue: QueueName): Promise<void> {
-    if (this.announced.has(queue)) return;
+    if (this.has(queue)) return;
     await this.scripts.patiently(() => this.client.zadd(globalKey(this.prefix, 'queues'), 0, queue));
     this.announced.add(queue);
   }

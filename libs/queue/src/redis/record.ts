@@ -42,15 +42,9 @@ interface Options {
 export function encodeBody(task: NewTask): string {
   const { tenant, tags } = withDefaults(task);
   const payload = task.payload ?? '';
-  return [
-    Buffer.byteLength(payload),
-    tenant,
-    task.type,
-    task.orderingKey ?? '',
-    task.retry ? encodeRetry(task.retry) : '',
-    tags.join(' '),
-    `${encodeOptions(task)}\n${payload}`,
-  ].join(SEPARATOR);
+  const retry = task.retry ? encodeRetry(task.retry) : '';
+  const head = `${Buffer.byteLength(payload)}${SEPARATOR}${tenant}${SEPARATOR}${task.type}${SEPARATOR}${task.orderingKey ?? ''}`;
+  return `${head}${SEPARATOR}${retry}${SEPARATOR}${tags.join(' ')}${SEPARATOR}${encodeOptions(task)}\n${payload}`;
 }
 
 /** `<max attempts>,<kind>,<delay>,<longest>,<jitter>,<delays by ;>`, short enough to be read by every script. */

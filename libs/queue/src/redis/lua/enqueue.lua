@@ -183,20 +183,24 @@ for n = 1, together and count or 0 do
 end
 together = together and redis.call('MSETNX', unpack(values)) == 1
 
-for n = 1, count do
-  local task, key, code, first, record = tasks[n], task_keys[n], nil, nil, nil
-  if not together then
-    local body = task_bodies[n]
-    code, first, record = objection_of_idempotency(task.idempotency, task.fingerprint)
-    if task.limited and not code then
-      code, first, record = objection_of_key(key, task.priority, body)
-      if not code then
-        code, first, record = admit(task.tenant), key, ''
-      end
+if together then
+  journal = task_keys
+  for n = 1, count do
+    local stored = tasks[n].stored
+    stored[#stored + 1] = task_keys[n]
+  end
+end
+for n = 1, together and 0 or count do
+  local task, key, body = tasks[n], task_keys[n], task_bodies[n]
+  local code, first, record = objection_of_idempotency(task.idempotency, task.fingerprint)
+  if task.limited and not code then
+    code, first, record = objection_of_key(key, task.priority, body)
+    if not code then
+      code, first, record = admit(task.tenant), key, ''
     end
-    if not code and not redis.call('SET', keys.task .. key, record_of(task, position + #journal, body), 'NX') then
-      code, first, record = objection_of_key(key, task.priority, body)
-    end
+  end
+  if not code and not redis.call('SET', keys.task .. key, record_of(task, position + #journal, body), 'NX') then
+    code, first, record = objection_of_key(key, task.priority, body)
   end
   if code then
     object(n - 1, code, first, record)
@@ -228,5 +232,6 @@ for n, task in ipairs(tasks) do
 end
 push_lanes(context, lanes)
 call_each('RPUSH', keys.journal, journal)
-finish_call(context)
+-- Of what else ends a call (finish_call) nothing can be here: none left a lane or gave up a key.
+write_context(context)
 return reply
