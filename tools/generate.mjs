@@ -133,12 +133,12 @@ function numbersAsText(code) {
   return code.replace(call, (text) => text.replace(/(?<=, )-?\d+(?=[,)])/g, "'$&'"));
 }
 
-/** Comments and indentation would be sent to Redis and kept there for nothing. */
-/** First of all, since a function that only a comment names is not used. */
+/** They would be kept by Redis for nothing, and a function that only a comment names is not used: so first of all. */
 function withoutComments(code) {
   return code.replace(/^ *--.*\n/gm, '');
 }
 
+/** They too would be sent to Redis and kept there for nothing. */
 function withoutIndents(code) {
   return code.replace(/^\s+/gm, '');
 }

@@ -8,6 +8,7 @@ const RATIO_MAX = 1.5;
 const WARM_UP_CYCLES = 5;
 /** As many calls in all as of all batches of 100. */
 const FIXED_WORK_PER_CYCLE = 10;
+
 /**
  * @typedef {object} Size
  * @property {string} name

@@ -189,26 +189,27 @@ if together then
     local stored = tasks[n].stored
     stored[#stored + 1] = task_keys[n]
   end
-end
-for n = 1, together and 0 or count do
-  local task, key, body = tasks[n], task_keys[n], task_bodies[n]
-  local code, first, record = objection_of_idempotency(task.idempotency, task.fingerprint)
-  if task.limited and not code then
-    code, first, record = objection_of_key(key, task.priority, body)
-    if not code then
-      code, first, record = admit(task.tenant), key, ''
+else
+  for n = 1, count do
+    local task, key, body = tasks[n], task_keys[n], task_bodies[n]
+    local code, first, record = objection_of_idempotency(task.idempotency, task.fingerprint)
+    if task.limited and not code then
+      code, first, record = objection_of_key(key, task.priority, body)
+      if not code then
+        code, first, record = admit(task.tenant), key, ''
+      end
     end
-  end
-  if not code and not redis.call('SET', keys.task .. key, record_of(task, position + #journal, body), 'NX') then
-    code, first, record = objection_of_key(key, task.priority, body)
-  end
-  if code then
-    object(n - 1, code, first, record)
-  else
-    if task.idempotency ~= '' then
-      redis.call('SET', keys.idempotency .. task.idempotency, task.fingerprint .. ' ' .. key, 'PX', limits.idempotencyMs)
+    if not code and not redis.call('SET', keys.task .. key, record_of(task, position + #journal, body), 'NX') then
+      code, first, record = objection_of_key(key, task.priority, body)
     end
-    task.stored[#task.stored + 1], journal[#journal + 1] = key, key
+    if code then
+      object(n - 1, code, first, record)
+    else
+      if task.idempotency ~= '' then
+        redis.call('SET', keys.idempotency .. task.idempotency, task.fingerprint .. ' ' .. key, 'PX', limits.idempotencyMs)
+      end
+      task.stored[#task.stored + 1], journal[#journal + 1] = key, key
+    end
   end
 end
 

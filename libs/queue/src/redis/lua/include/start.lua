@@ -26,7 +26,6 @@ local function retake(context, request, taken, reply)
   end
 end
 
-local no_alike = { keys = {} }
 local wait_bounds = limits.waitBoundsMs
 
 -- Tasks started together have waited about as long: the class of the one before is looked at first.
@@ -45,7 +44,7 @@ local function new_taking(context, worker, request, lease_ms, most, looks, reply
   return {
     context = context, request = request, most = most, looks = looks, run = run_of(worker, context.stamp, lease_ms),
     deadline = string.format('%.0f', context.now + lease_ms), reply = reply, taken = {}, deadlines = {}, done = {},
-    met = {}, unmet = limits.leaseServesTenantsMax, alike = no_alike, since = '', class = 1,
+    met = {}, unmet = limits.leaseServesTenantsMax, since = '', class = 1,
   }
 end
 
@@ -53,13 +52,12 @@ end
 -- together.
 local function count_started(taking)
   local context, alike = taking.context, taking.alike
-  local count = #alike.keys
-  if count > 0 then
+  if alike then
     record_moves(context, alike.task, alike.keys, 'pending', 'running', alike.attempt)
-    local changes = changes_of(context, alike.task.tenant)
-    changes.waits[alike.class] = (changes.waits[alike.class] or 0) + count
+    local changes, count = changes_of(context, alike.task.tenant), #alike.keys
+    add(changes.waits, alike.class, count)
     changes.started = changes.started + count
-    taking.alike = no_alike
+    taking.alike = nil
   end
 end
 
@@ -166,7 +164,7 @@ local function start(taking, priority, entry, since, key, record, state)
     taking.since, taking.class = since, wait_class(taking.class, now - since)
   end
   local alike = taking.alike
-  if task ~= alike.task or attempt ~= alike.attempt or taking.class ~= alike.class then
+  if not alike or task ~= alike.task or attempt ~= alike.attempt or taking.class ~= alike.class then
     count_started(taking)
     alike = { task = task, attempt = attempt, class = taking.class, keys = {} }
     taking.alike = alike
