@@ -20,6 +20,7 @@ export * from './core/ports/queue.js';
 export * from './core/settings.js';
 export * from './core/size-class.js';
 export * from './core/new-task.js';
+export { tenantsServed } from './core/tenants-served.js';
 export * from './core/worker.js';
 export { parseLabels } from './core/registration.js';
 export type { Clock } from './core/clock.js';

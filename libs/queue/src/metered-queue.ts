@@ -11,6 +11,7 @@ const UNTIMED: readonly Operation[] = [
   'open',
   'close',
   'waitForWork',
+  'waitAndLease',
   'waitForEnd',
   'follow',
 ];

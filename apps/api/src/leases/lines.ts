@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import type { Consumer, LeaseRequest } from '@app/queue';
+import { type Consumer, type LeaseRequest, tenantsServed } from '@app/queue';
 import { CONSUMER } from '../ports.module.js';
 import { Line, Place } from './line.js';
 
@@ -62,12 +62,9 @@ export async function rest(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Where to wait for what a request asks for. */
-export function placeFor({ queue, tenants = [], steal = true }: Terms): Place {
-  const served = steal === true ? undefined : [...new Set([...tenants, ...(steal || [])])];
-  return new Place(queue, served);
+export function placeFor(request: Pick<LeaseRequest, 'queue' | 'tenants' | 'steal'>): Place {
+  return new Place(request.queue, tenantsServed(request));
 }
-
-type Terms = Pick<LeaseRequest, 'queue' | 'tenants' | 'steal'>;
 
 /** Names have no spaces. */
 function lineOf({ queue, tenants = [''] }: Place): string {

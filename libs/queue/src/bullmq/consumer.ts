@@ -119,6 +119,12 @@ export class BullmqConsumer implements Consumer {
     return this.bells.wait(queues, timeoutMs, signal);
   }
 
+  async waitAndLease(request: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease> {
+    checkLeaseRequest(request);
+    await this.waitForWork([request.queue], timeoutMs, signal);
+    return this.lease(request);
+  }
+
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
     for (const [type, queue] of Object.entries(routes)) {
       checkName('type', type, '/type');

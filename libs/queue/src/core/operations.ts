@@ -22,7 +22,7 @@ export interface Roles {
 
 const OPERATIONS_OF = {
   producer: ['enqueue', 'queueOf'],
-  consumer: ['lease', 'settle', 'extend', 'waitForWork', 'announceTypes'],
+  consumer: ['lease', 'settle', 'extend', 'waitForWork', 'waitAndLease', 'announceTypes'],
   inspector: [
     'get',
     'list',

@@ -45,6 +45,7 @@ export const REQUIREMENTS = {
   lease: ofLease,
   settle: (_settlements, next) => (next ? ofLease(next) : []),
   waitForWork: (_queues, _timeoutMs, _signal, tenants) => needed([tenants !== undefined, 'stealing']),
+  waitAndLease: ofLease,
   announceTypes: (routes) => needed([Object.keys(routes).length > 0, 'type-routes']),
   list: ({ state, tenant, tag }) =>
     needed(

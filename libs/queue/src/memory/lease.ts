@@ -1,5 +1,6 @@
 import { LIMITS } from '../core/limits.js';
 import type { Lease, LeaseRequest } from '../core/ports/consumer.js';
+import { tenantsServed } from '../core/tenants-served.js';
 import { nextStart, startsNow } from './allowance.js';
 import { FIFO_LANE } from './lanes.js';
 import { promoteDue } from './maintain.js';
@@ -45,9 +46,9 @@ export function lease(queue: QueueState, request: Request, now: number): Lease {
 }
 
 /** The tenants of a worker that does not serve everybody. A FIFO queue, which has no others, is everybody's. */
-function onlyServed({ tenants = [], steal = true }: LeaseRequest): string[] | undefined {
-  if (steal === true) return undefined;
-  return [...tenants, ...(steal || []), FIFO_LANE.tenant];
+function onlyServed(request: LeaseRequest): string[] | undefined {
+  const tenants = tenantsServed(request);
+  return tenants && [...tenants, FIFO_LANE.tenant];
 }
 
 /** What the worker asked for, as far as it is remembered. */

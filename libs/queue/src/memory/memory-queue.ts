@@ -29,6 +29,7 @@ import type { Queue } from '../core/ports/queue.js';
 import type { WorkerPage, WorkerQuery } from '../core/ports/registry.js';
 import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
+import { tenantsServed } from '../core/tenants-served.js';
 import {
   isTerminal,
   type LogLine,
@@ -161,6 +162,12 @@ export class MemoryQueue implements Queue {
     for (const queue of queues) checkName('queue', queue, '/queue');
     tenants?.forEach((tenant, index) => checkName('tenant', tenant, `/tenants/${index}`));
     return this.#bells.wait(queues, tenants && [...tenants, FIFO_LANE.tenant], timeoutMs, signal);
+  }
+
+  async waitAndLease(request: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease> {
+    checkLeaseRequest(request);
+    await this.waitForWork([request.queue], timeoutMs, signal, tenantsServed(request));
+    return this.lease(request);
   }
 
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {

@@ -11,6 +11,7 @@ import type {
   Settlement,
 } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
+import { tenantsServed } from '../core/tenants-served.js';
 import { gather } from './gather.js';
 import type { PartitionCounts } from './partition-counts.js';
 import { partitionNames, partitionOf, partitionsWith, queueOfPartition } from './partition.js';
@@ -83,6 +84,15 @@ export class PartitionedConsumer implements Consumer {
     const heard = this.heard.get(queue) ?? new Set();
     this.heard.set(queue, heard.add(name));
     return queue;
+  }
+
+  async waitAndLease(request: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease> {
+    checkQueueName(request.queue, '/queue');
+    const count = await this.counts.of(request.queue);
+    if (count === 1) return this.inner.waitAndLease(request, timeoutMs, signal);
+    checkLeaseRequest(request);
+    await this.waitForWork([request.queue], timeoutMs, signal, tenantsServed(request));
+    return this.lease(request);
   }
 
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {

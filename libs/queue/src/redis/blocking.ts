@@ -62,11 +62,13 @@ export class BlockingConnection {
 
   /**
    * Makes the command that is blocked now, if any, return. Asks again while that very command is still under way: the
-   * first time it may not yet have reached Redis.
+   * first time it may not yet have reached Redis. One that does not return in time costs the connection.
    */
   async interrupt(): Promise<void> {
     const command = this.blocked;
+    const overdueAtMs = performance.now() + GRACE_MS;
     while (command !== 0 && this.blocked === command) {
+      if (this.id !== undefined && performance.now() > overdueAtMs) return this.drop();
       if (this.id !== undefined) {
         await askServerOf(this.commands, this.key, 'CLIENT', 'UNBLOCK', this.id).catch(() => undefined);
       }

@@ -16,6 +16,7 @@ import type {
 import { DEFAULT_RETRY } from '../core/retry.js';
 import { storedError, storedLines } from '../core/report.js';
 import type { QueueName, TaskState } from '../core/task.js';
+import { tenantsServed } from '../core/tenants-served.js';
 import { groupByQueue } from './by-queue.js';
 import { Coalescer } from './coalescer.js';
 import type { Directory } from './directory.js';
@@ -52,11 +53,16 @@ export class RedisConsumer implements Consumer {
 
   async lease(given: LeaseRequest): Promise<Lease> {
     const request = identified(given);
-    const [, ...reply] = (await this.scripts.run(leaseScript, request.queue, leaseArguments(request))) as [
-      number,
-      ...LeaseReply,
-    ];
-    return decodeLease(request, reply);
+    const reply = await this.scripts.run(leaseScript, request.queue, leaseArguments(request));
+    return decodeLeaseReply(request, reply);
+  }
+
+  async waitAndLease(given: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease> {
+    const request = identified(given);
+    const { queue } = request;
+    const command = this.scripts.command(leaseScript, queue, leaseArguments(request));
+    const reply = await this.wake.waitAndRun(command, queue, timeoutMs, signal, tenantsServed(request));
+    return reply === undefined ? this.lease(request) : decodeLeaseReply(request, reply);
   }
 
   async settle(
@@ -206,6 +212,11 @@ function leaseArguments({ workerId, requestId, max, leaseMs, tenants = [], steal
     // No tenant may be called so.
     steal: typeof steal === 'boolean' ? (steal ? '~' : '') : steal.join(' '),
   };
+}
+
+function decodeLeaseReply(request: Request, reply: unknown): Lease {
+  const [, ...rest] = reply as [now: number, ...LeaseReply];
+  return decodeLease(request, rest);
 }
 
 function decodeLease(request: Request, [more, nextDue, deadline, ...values]: LeaseReply): Lease {

@@ -1,6 +1,7 @@
 import type { QueueName } from '../core/task.js';
 import type { EventPosition } from '../core/ports/observer.js';
 import type { Audience, FollowedStream, StreamSource } from './stream-reader.js';
+import type { Command } from './script-runner.js';
 import type { WakeSource } from './wake-listener.js';
 
 /*
@@ -42,6 +43,17 @@ export class PerQueueWake implements WakeSource {
           });
       }
     });
+  }
+
+  /** Does not send it along: ioredis would follow a queue that moves with half of a pipeline (script-runner.ts). */
+  async waitAndRun(
+    _command: Command,
+    queue: QueueName,
+    timeoutMs: number,
+    signal?: AbortSignal,
+    tenants?: readonly string[],
+  ): Promise<undefined> {
+    await this.wait([queue], timeoutMs, signal, tenants);
   }
 
   close(): void {

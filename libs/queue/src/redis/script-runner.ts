@@ -9,6 +9,8 @@ import { isMoved, isNoScript, isRetriable, toQueueError } from './redis-errors.j
 import type { Script } from './scripts.generated.js';
 
 type Value = string | number;
+/** A script's call as Redis gets it. */
+export type Command = [name: 'EVALSHA', sha1: string, keys: 1, root: string, ...values: Value[]];
 
 /**
  * Writing scripts that durability `strict` does not confirm, since their replies promise nothing that a failover must
@@ -74,12 +76,23 @@ export class ScriptRunner {
     args: Record<Exclude<Arg, 'now'>, Value>,
     each: readonly Value[] = [],
   ): Promise<unknown> {
-    const values: [string, ...Value[]] = [queueRoot(this.prefix, queue)];
+    const command = this.command(script, queue, args, each);
+    return this.patiently(() => this.evaluate(script, command));
+  }
+
+  /** What `run` sends. */
+  command<Arg extends string>(
+    script: Script<Arg>,
+    queue: QueueName,
+    args: Record<Exclude<Arg, 'now'>, Value>,
+    each: readonly Value[] = [],
+  ): Command {
+    const command: Command = ['EVALSHA', script.sha1, 1, queueRoot(this.prefix, queue)];
     for (const name of script.args) {
-      values.push(name === 'now' ? (this.clock?.now() ?? '') : (args as Record<string, Value>)[name]!);
+      command.push(name === 'now' ? (this.clock?.now() ?? '') : (args as Record<string, Value>)[name]!);
     }
-    for (const value of each) values.push(value);
-    return this.patiently(() => this.evaluate(script, values));
+    for (const value of each) command.push(value);
+    return command;
   }
 
   /** An ordinary command, under the same rules. It must be repeatable too. */
@@ -95,9 +108,9 @@ export class ScriptRunner {
     }
   }
 
-  private async evaluate(script: Script<string>, [root, ...values]: [string, ...Value[]]): Promise<unknown> {
+  private async evaluate(script: Script<string>, command: Command): Promise<unknown> {
     const confirmation = promises(script) ? this.confirmation : undefined;
-    const command = ['EVALSHA', script.sha1, 1, root, ...values] as const;
+    const root = command[3];
     const send = () => (confirmation ? confirmation.run(root, command) : this.send(command));
     const sentAtMs = performance.now();
     try {

@@ -14,8 +14,6 @@ const FAILED_MS = 200;
 const READ_COUNT = 200;
 /** A queue stays followed this long after its last audience has left, since the next one is usually near. */
 const LINGER_MS = 10_000;
-/** Having heard something the reader rests, so that what comes together is read together: a task's start and its end, say. */
-const REST_MS = 1;
 /** After telling the reader rests for this many times as long, so that those who follow never take all of a process. */
 const REST_SHARE = 2;
 /** And for this long per stream, since each read costs Redis a look at every one of them: 1,000 then cost it half a per cent. */
@@ -123,7 +121,6 @@ export class StreamReader implements StreamSource {
         const startedMs = performance.now();
         if (heard) await this.tell(streams, heard);
         const restMs = Math.max(
-          heard?.reply.length ? REST_MS : 0,
           (performance.now() - startedMs) * REST_SHARE,
           streams.length * REST_MS_PER_STREAM,
         );

@@ -86,6 +86,10 @@ export class RoutedConsumer implements Consumer {
     return first;
   }
 
+  async waitAndLease(request: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease> {
+    return this.router.of(request.queue).waitAndLease(request, timeoutMs, signal);
+  }
+
   announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {
     return this.router.main.announceTypes(routes);
   }

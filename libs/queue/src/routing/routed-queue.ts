@@ -29,6 +29,7 @@ export function routeQueue(first: NamedBackend, routes: readonly Route[]): Queue
     settle: consumer.settle.bind(consumer),
     extend: consumer.extend.bind(consumer),
     waitForWork: consumer.waitForWork.bind(consumer),
+    waitAndLease: consumer.waitAndLease.bind(consumer),
     announceTypes: consumer.announceTypes.bind(consumer),
     get: (ids) => router.each(ids, ofTask, (backend, group) => backend.get(group)),
     list: async (query) => of(query.queue).list(query),

@@ -1,4 +1,5 @@
 import type { Lease, LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
+import { tenantsServed } from '../core/tenants-served.js';
 import { Leaser, type LeaserOptions } from './leaser.js';
 import { NO_LOG, NO_METER } from './meter.js';
 import { Trouble } from './trouble.js';
@@ -20,28 +21,38 @@ function setup(lease: (request: LeaseRequest) => Lease | Promise<Lease>, rest: P
   const requests: LeaseRequest[] = [];
   const waits: { queues: readonly string[]; tenants?: readonly string[] }[] = [];
   const tasks: LeasedTask[] = [];
+  const carried: LeaseRequest[] = [];
   const tokens = new Set<string>();
+  let failWait = () => {};
   const bell = new Bell();
   let slots = 1;
-  const leaser = new Leaser({
-    consumer: {
-      lease: async (request) => {
-        requests.push(request);
-        bell.ring();
-        return lease(request);
-      },
-      waitForWork: async (queues, _timeoutMs, signal, tenants) => {
-        waits.push({ queues, ...(tenants && { tenants }) });
-        const aborted = new Promise<void>((resolve) => signal!.addEventListener('abort', () => resolve()));
-        bell.ring();
-        for (;;) {
-          const rung = queues.find((queue) => tokens.delete(queue));
-          if (rung !== undefined) bell.ring();
-          if (rung !== undefined || signal!.aborted) return rung;
-          await Promise.race([bell.next(), aborted]);
-        }
-      },
+  const consumer: LeaserOptions['consumer'] = {
+    lease: async (request) => {
+      requests.push(request);
+      bell.ring();
+      return lease(request);
     },
+    waitForWork: async (queues, _timeoutMs, signal, tenants) => {
+      waits.push({ queues, ...(tenants && { tenants }) });
+      const aborted = new Promise<void>((resolve) => signal!.addEventListener('abort', () => resolve()));
+      bell.ring();
+      for (;;) {
+        const rung = queues.find((queue) => tokens.delete(queue));
+        if (rung !== undefined) bell.ring();
+        if (rung !== undefined || signal!.aborted) return rung;
+        await Promise.race([bell.next(), aborted]);
+      }
+    },
+    waitAndLease: async (request, timeoutMs, signal) => {
+      carried.push(request);
+      const failed = new Promise<never>((_, reject) => (failWait = () => reject(new Error('away'))));
+      const rung = consumer.waitForWork([request.queue], timeoutMs, signal, tenantsServed(request));
+      await Promise.race([rung, failed]);
+      return consumer.lease(request);
+    },
+  };
+  const leaser = new Leaser({
+    consumer,
     queues: () => ['q'],
     workerId: 'w',
     leaseMs: 30_000,
@@ -66,6 +77,8 @@ function setup(lease: (request: LeaseRequest) => Lease | Promise<Lease>, rest: P
     leaser,
     requests,
     waits,
+    carried,
+    failWait: () => failWait(),
     tasks,
     setSlots: (count: number) => (slots = count),
     taken: () => tokens.size === 0,
@@ -102,6 +115,7 @@ test.each([[false], [[]]])('without tenants and with steal %j there is nobody to
 
 test('a token that comes without a free slot is passed on in the name of the same tenants', async () => {
   const { leaser, requests, ring, setSlots, waits, until } = setup(() => NOTHING, {
+    queues: () => ['q', 'another'],
     tenants: ['a'],
     steal: false,
   });
@@ -109,8 +123,8 @@ test('a token that comes without a free slot is passed on in the name of the sam
   await until(() => waits.length > 0);
   setSlots(0);
   ring('q');
-  await until(() => requests.length === 2);
-  expect(requests[1]).toMatchObject({ max: 0, tenants: ['a'], steal: false });
+  await until(() => requests.length === 3);
+  expect(requests[2]).toMatchObject({ queue: 'q', max: 0, tenants: ['a'], steal: false });
 });
 
 /** Leases that are answered by the test. */
@@ -218,16 +232,67 @@ test('a token that comes while a lease is under way is not forgotten: the answer
   const first = new Promise<Lease>((resolve) => (answer = resolve));
   // The second is asked for by time alone, so that the wait for the token goes on.
   const leases = [{ ...NOTHING, nextDueInMs: 10 }, first];
-  const { leaser, requests, ring, taken, until, setSlots } = setup(() => leases.shift() ?? NOTHING);
+  const { leaser, requests, ring, taken, until, setSlots } = setup(
+    ({ queue }) => (queue === 'q' ? leases.shift() : undefined) ?? NOTHING,
+    { queues: () => ['q', 'another'] },
+  );
+  const most = () => requests.filter(({ queue }) => queue === 'q').map(({ max }) => max);
   leaser.start();
-  await until(() => requests.length === 2);
+  await until(() => most().length === 2);
   setSlots(2);
   ring('q');
   await until(taken);
   await new Promise((resolve) => setImmediate(resolve));
   answer(NOTHING);
-  await until(() => requests.length === 3);
-  expect(requests.map(({ max }) => max)).toEqual([1, 1, 2]);
+  await until(() => most().length === 3);
+  expect(most()).toEqual([1, 1, 2]);
+});
+
+test('the only queue is leased from along with the wait, for as many slots as are free then', async () => {
+  const { leaser, carried, requests, ring, setSlots, tasks, until } = setup(() => ({
+    ...NOTHING,
+    tasks: [task],
+  }));
+  setSlots(7);
+  leaser.start();
+  await until(() => carried.length === 1);
+  expect(carried.map(({ max }) => max)).toEqual([6]);
+  ring('q');
+  await until(() => tasks.length === 2 && carried.length === 2);
+  expect(requests.slice(1)).toEqual([carried[0]]);
+  expect(carried[1]).toMatchObject({ max: 5 });
+});
+
+test.each([
+  ['another queue is to be heard', { queues: () => ['q', 'another'] }, NOTHING],
+  ['every slot is busy', {}, { ...NOTHING, tasks: [task] }],
+])('no lease goes along while %s', async (_why, options, lease) => {
+  const { leaser, carried, waits, until } = setup(() => lease, options);
+  leaser.start();
+  await until(() => waits.some(({ queues }) => queues.includes('q')));
+  expect(carried).toEqual([]);
+});
+
+test('a wait that failed may have leased, so its request is repeated', async () => {
+  const { leaser, carried, failWait, requests, tasks, until } = setup(({ requestId }) =>
+    requestId === carried[0]?.requestId ? { ...NOTHING, tasks: [task] } : NOTHING,
+  );
+  leaser.start();
+  await until(() => carried.length === 1);
+  failWait();
+  await until(() => tasks.length === 1);
+  expect(requests).toContainEqual(carried[0]);
+});
+
+test('a leaser ends although a wait with a lease is never answered', async () => {
+  const { leaser, carried, until } = setup(() =>
+    carried.length > 0 ? new Promise(() => undefined) : NOTHING,
+  );
+  leaser.start();
+  await until(() => carried.length === 1);
+  leaser.stop();
+  await leaser.close();
+  expect(leaser.idle).toBe(true);
 });
 
 test('a queue that rings with nothing behind it rests, and the others are heard meanwhile', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../core/limits.js';
 import type { Consumer, Lease, LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
+import { tenantsServed } from '../core/tenants-served.js';
 import { DueTimers } from './due-timers.js';
 import { Rests } from './rests.js';
 import { Rotation } from './rotation.js';
@@ -9,7 +10,7 @@ import type { Trouble } from './trouble.js';
 import { type Bell, sleep, waitUntil } from './waiting.js';
 
 export interface LeaserOptions {
-  consumer: Pick<Consumer, 'lease' | 'waitForWork'>;
+  consumer: Pick<Consumer, 'lease' | 'waitForWork' | 'waitAndLease'>;
   /** What to serve; asked again before every wait. */
   queues: () => readonly QueueName[];
   workerId: string;
@@ -74,7 +75,7 @@ export class Leaser {
   #reserved = 0;
   #stopped = false;
   #loop?: Promise<void>;
-  #wait?: { queues: ReadonlySet<QueueName>; end: AbortController };
+  #wait?: { queues: ReadonlySet<QueueName>; end: AbortController; giveUp: () => void };
   #waitDueAtMs = Infinity;
   #fallbackAt = 0;
   #waitedAtMs = -Infinity;
@@ -85,9 +86,8 @@ export class Leaser {
     // Not all slots at once: where handlers have nothing to wait for, all would end together, and we and the store would
     // wait for each other by turns.
     this.tasksPerLease = Math.min(LEASE_TASKS_MAX, Math.max(LEASE_TASKS_MIN, Math.ceil(concurrency / 2)));
-    if (steal === true) return;
-    this.#tenants = [...new Set([...tenants, ...(steal || [])])];
-    if (this.#tenants.length === 0) throw new Error('A worker must serve some tenants, or steal.');
+    this.#tenants = tenantsServed({ tenants, steal });
+    if (this.#tenants?.length === 0) throw new Error('A worker must serve some tenants, or steal.');
   }
 
   start(): void {
@@ -117,6 +117,7 @@ export class Leaser {
   /** Gives up leases under way, and resolves when the loop has ended. */
   async close(): Promise<void> {
     this.#ended.abort();
+    this.#wait?.giveUp();
     await this.#loop;
   }
 
@@ -176,6 +177,7 @@ export class Leaser {
         await this.#step();
         trouble.worked('wait');
       } catch (error) {
+        if (this.#ended.signal.aborted) return;
         await sleep(trouble.failed('wait', error), this.#ended.signal);
         // The failed call may have taken a token with it.
         this.#believe(this.#fallbackQueues());
@@ -192,9 +194,15 @@ export class Leaser {
       const answered = () => this.#leasing.size === 0;
       return void (await waitUntil(answered, this.options.changed, LEASE_PATIENCE_MS));
     }
-    const queue = await this.#waitForWork();
+    const served = this.options.queues();
+    const queues = served.filter(
+      (queue) => !this.#rotation.has(queue) && !this.#skips(queue) && !this.#rests.has(queue),
+    );
+    // A lease that is sent along keeps its slots from all other queues.
+    const request = served.length === 1 && queues.length === 1 && this.#request(queues[0]!);
+    const rung = request ? await this.#waitAndLease(request) : await this.#waitForWork(queues);
     this.#waitedAtMs = performance.now();
-    if (queue !== undefined) await this.#passOn(queue);
+    if (rung !== undefined) await this.#passOn(rung);
   }
 
   /** Begins to lease from a queue whose token was received; false where nothing can be taken now. */
@@ -207,41 +215,60 @@ export class Leaser {
   }
 
   /** Returns the queue whose token was received and is of no use here. When time runs out some queues are to be tried. */
-  async #waitForWork(): Promise<QueueName | undefined> {
-    const { consumer, fallbackMs, random } = this.options;
-    const queues = this.options
-      .queues()
-      .filter((queue) => !this.#rotation.has(queue) && !this.#skips(queue) && !this.#rests.has(queue));
-    const timeoutMs = Math.round(fallbackMs * (0.8 + 0.4 * random()));
-    const end = new AbortController();
-    this.#wait = { queues: new Set(queues), end };
-    this.#waitDueAtMs = performance.now() + timeoutMs;
+  #waitForWork(queues: readonly QueueName[]): Promise<QueueName | undefined> {
+    return this.#waiting(queues, async (timeoutMs, signal) => {
+      if (queues.length === 0) return void (await sleep(timeoutMs, signal));
+      const queue = await this.options.consumer.waitForWork(queues, timeoutMs, signal, this.#tenants);
+      if (queue !== undefined) return this.#use(queue) ? undefined : queue;
+      if (!signal.aborted) this.#believe(this.#fallbackQueues());
+      return undefined;
+    });
+  }
+
+  /** With the lease sent along the first task is here a round trip earlier. */
+  async #waitAndLease(request: LeaseRequest): Promise<undefined> {
+    let isOpen = true;
     try {
-      if (queues.length === 0) return void (await sleep(timeoutMs, end.signal));
-      const waiting = consumer.waitForWork(queues, timeoutMs, end.signal, this.#tenants);
-      // A token is used before the wait is cleared away, which takes Node 40 us after a rest.
-      const using = waiting.then((queue) => ({ queue, used: queue !== undefined && this.#use(queue) }));
-      const { queue, used } = await this.#withDeadline(using, timeoutMs + WAIT_OVERTIME_MS);
-      if (queue === undefined && !end.signal.aborted) this.#believe(this.#fallbackQueues());
-      return used ? undefined : queue;
-    } finally {
-      this.#wait = undefined;
-      this.#waitDueAtMs = Infinity;
-      end.abort();
+      await this.#waiting([request.queue], async (timeoutMs, signal) => {
+        const lease = await this.options.consumer.waitAndLease(request, timeoutMs, signal);
+        if (isOpen) this.accept(request, lease);
+        isOpen = false;
+      });
+    } catch (error) {
+      // It may have taken something.
+      if (isOpen) void this.#lease(request);
+      isOpen = false;
+      throw error;
     }
   }
 
-  // No correctness may hang on one blocking call: there have been clients whose reads never came back.
-  async #withDeadline<T>(waiting: Promise<T>, timeoutMs: number): Promise<T> {
-    const done = new AbortController();
-    const overdue = sleep(timeoutMs, done.signal).then(() => {
-      if (!done.signal.aborted) throw new Error('The wait for work did not come back in time.');
-      return waiting;
+  /**
+   * Runs a wait that ends early when there is something else to wait for. It uses what it hears before it is cleared away,
+   * which takes Node a while after a rest. No correctness may hang on one blocking call: there have been clients whose
+   * reads never came back.
+   */
+  async #waiting<T>(
+    queues: readonly QueueName[],
+    wait: (timeoutMs: number, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { fallbackMs, random } = this.options;
+    const timeoutMs = Math.round(fallbackMs * (0.8 + 0.4 * random()));
+    const end = new AbortController();
+    const overdue = new Promise<never>((_, reject) => {
+      const giveUp = () => {
+        end.abort();
+        reject(new Error('The wait for work did not come back in time.'));
+      };
+      this.#wait = { queues: new Set(queues), end, giveUp };
     });
+    const timer = setTimeout(this.#wait!.giveUp, timeoutMs + WAIT_OVERTIME_MS);
+    this.#waitDueAtMs = performance.now() + timeoutMs;
     try {
-      return await Promise.race([waiting, overdue]);
+      return await Promise.race([wait(timeoutMs, end.signal), overdue]);
     } finally {
-      done.abort();
+      clearTimeout(timer);
+      this.#wait = undefined;
+      this.#waitDueAtMs = Infinity;
     }
   }
 
@@ -281,13 +308,24 @@ export class Leaser {
 
   /** Reserves free slots for the queue whose turn it is. */
   #nextRequest(): LeaseRequest | undefined {
-    const max = Math.min(this.#free(), this.tasksPerLease);
-    if (this.#stopped || max <= 0) return undefined;
+    const max = this.#mostNow;
+    if (max === 0) return undefined;
     const queue = this.#rotation.next((name) => this.#skips(name) && !this.#mayLeaseBeside(name, max));
-    if (queue === undefined) return undefined;
+    return queue === undefined ? undefined : this.#request(queue);
+  }
+
+  /** Reserves free slots, if there are any. */
+  #request(queue: QueueName): LeaseRequest | undefined {
+    const max = this.#mostNow;
+    if (max === 0) return undefined;
     this.#reserved += max;
     this.#leasing.set(queue, (this.#leasing.get(queue) ?? 0) + 1);
     return this.#newRequest(queue, max);
+  }
+
+  /** What one lease may bring now. */
+  get #mostNow(): number {
+    return this.#stopped ? 0 : Math.max(0, Math.min(this.#free(), this.tasksPerLease));
   }
 
   #newRequest(queue: QueueName, max: number): LeaseRequest {
@@ -332,8 +370,8 @@ export class Leaser {
 
   /** Takes what is due by now, or makes it known to others. */
   async #takeDue(queue: QueueName): Promise<void> {
-    // The answer under way says when to come back.
-    if (this.#leasing.has(queue)) return;
+    // The answer under way says when to come back; one that waits comes now.
+    if (this.#leasing.has(queue)) return this.#wait?.queues.has(queue) ? this.#wait.end.abort() : undefined;
     if (this.#free() > 0 && !this.options.held(queue)) {
       this.#rotation.add(queue);
       return this.fill();

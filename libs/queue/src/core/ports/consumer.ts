@@ -149,6 +149,14 @@ export interface Consumer {
     tenants?: readonly string[],
   ): Promise<QueueName | undefined>;
 
+  /**
+   * Waits for work of the request's queue as `waitForWork` does, and leases then, where the backend can in the same round
+   * trip; after `timeoutMs` or on abort it leases all the same. Where it fails, the request is to be repeated with `lease`.
+   *
+   * @throws QueueError as `lease`, where it is kind `invalid` at once
+   */
+  waitAndLease(request: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease>;
+
   /** Tells producers which queue each task type goes to unless the submission says otherwise. */
   announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void>;
 }

@@ -227,6 +227,8 @@ export function describeData(setup: Setup): void {
         await expect(queue.reap(name)).rejects.toMatchObject(invalid);
         await expect(queue.prune(name)).rejects.toMatchObject(invalid);
         await expect(queue.waitForWork([name], 1)).rejects.toMatchObject(invalid);
+        const request = { ...subject.request(1), queue: name };
+        await expect(queue.waitAndLease(request, 1)).rejects.toMatchObject(invalid);
       },
     );
 

@@ -116,8 +116,12 @@ export class Subject {
     return only(await this.add(task));
   }
 
+  request(max: number, request: Partial<LeaseRequest> = {}): LeaseRequest {
+    return { queue: this.name, workerId: WORKER, leaseMs: LEASE_MS, max, ...request };
+  }
+
   lease(max: number, request: Partial<LeaseRequest> = {}): Promise<Lease> {
-    return this.queue.lease({ queue: this.name, workerId: WORKER, leaseMs: LEASE_MS, max, ...request });
+    return this.queue.lease(this.request(max, request));
   }
 
   async take(max: number, request: Partial<LeaseRequest> = {}): Promise<LeasedTask[]> {

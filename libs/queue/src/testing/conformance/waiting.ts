@@ -1,7 +1,7 @@
-import type { LeasedTask } from '../../core/ports/consumer.js';
+import type { Lease, LeasedTask, LeaseRequest } from '../../core/ports/consumer.js';
 import { uniqueQueue } from '../builders.js';
 import { needs } from './needs.js';
-import { LEASE_MS, LONG_MS, SHORT_MS, useSubject, type Setup } from './subject.js';
+import { keysOf, LEASE_MS, LONG_MS, SHORT_MS, useSubject, type Setup } from './subject.js';
 
 export function describeWaiting(setup: Setup): void {
   const subject = useSubject(setup);
@@ -206,6 +206,96 @@ export function describeWaiting(setup: Setup): void {
       const waiting = closing.waitForWork([subject.name], LONG_MS);
       await closing.close();
       expect(await waiting).toBeUndefined();
+    });
+  });
+
+  describe('for work, with a lease that follows', () => {
+    const wait = (max = 1, request: Partial<LeaseRequest> = {}, timeoutMs = LONG_MS, signal?: AbortSignal) =>
+      subject.queue.waitAndLease(subject.request(max, request), timeoutMs, signal);
+    const takenBy = ({ tasks }: Lease) => keysOf(tasks);
+
+    it('takes what waits already', async () => {
+      await subject.addMany('a', 3);
+      expect(takenBy(await wait(2))).toEqual(['a1', 'a2']);
+    });
+
+    it('takes what arrives', async () => {
+      const waiting = wait();
+      await subject.addOne({ key: 'a' });
+      expect(takenBy(await waiting)).toEqual(['a']);
+    });
+
+    it('takes what nobody was woken for, after the timeout and on abort', async () => {
+      await subject.addMany('a', 3);
+      await subject.silence();
+      expect(takenBy(await wait(1, {}, SHORT_MS))).toEqual(['a1']);
+      await subject.silence();
+      expect(takenBy(await wait(1, {}, LONG_MS, AbortSignal.abort()))).toEqual(['a2']);
+      const controller = new AbortController();
+      await subject.silence();
+      const waiting = wait(1, {}, LONG_MS, controller.signal);
+      setImmediate(() => controller.abort());
+      expect(takenBy(await waiting)).toEqual(['a3']);
+    });
+
+    it('takes nothing after the timeout where there is nothing, and says when there will be', async () => {
+      await subject.addOne({ delayMs: 400 });
+      expect(await wait(1, {}, SHORT_MS)).toMatchObject({ tasks: [], more: false, nextDueInMs: 400 });
+    });
+
+    it('takes nothing from a queue that is paused', async () => {
+      await subject.queue.pause(subject.name);
+      await subject.addOne();
+      expect(takenBy(await wait(1, {}, SHORT_MS))).toEqual([]);
+    });
+
+    it('of several that wait takes each task once', async () => {
+      const another = await subject.another();
+      const waits = [wait(), another.waitAndLease(subject.request(1), LONG_MS), wait()];
+      await subject.addMany('a', 3);
+      const taken = (await Promise.all(waits)).flatMap(takenBy);
+      expect([...taken, ...(await subject.keys(3))].sort()).toEqual(['a1', 'a2', 'a3']);
+    });
+
+    needs('wake-tokens').it('passes the token on where it leaves work behind', async () => {
+      const waits = [wait(), wait()];
+      await subject.addMany('a', 2);
+      expect((await Promise.all(waits)).flatMap(takenBy).sort()).toEqual(['a1', 'a2']);
+    });
+
+    it('goes on where others begin to wait or stop, for this queue or another', async () => {
+      const waiting = wait(1, {}, 4 * SHORT_MS);
+      await new Promise(setImmediate);
+      const controller = new AbortController();
+      const others = [
+        subject.queue.waitForWork([uniqueQueue()], LONG_MS, controller.signal),
+        subject.queue.waitAndLease(subject.request(1, { queue: uniqueQueue() }), LONG_MS, controller.signal),
+      ];
+      await subject.addOne({ key: 'a' });
+      const first = takenBy(await waiting);
+      expect(first.length > 0 ? first : takenBy(await wait())).toEqual(['a']);
+      controller.abort();
+      await Promise.all(others);
+    });
+
+    it('repeated as a lease gives the same tasks', async () => {
+      await subject.addMany('a', 3);
+      const request = { requestId: 'a-request-of-ones-own' };
+      const { tasks } = await wait(2, request);
+      expect(await subject.take(2, request)).toEqual(tasks);
+    });
+
+    needs('tenants', 'stealing').it('waits for the tenants alone that it serves', async () => {
+      const own = { tenants: ['b'], steal: false };
+      await subject.lease(1, own);
+      const waiting = wait(5, own);
+      await subject.addOf('a', 1);
+      await subject.addOf('b', 1);
+      expect(takenBy(await waiting)).toEqual(['b1']);
+    });
+
+    it.each([[{ max: -1 }], [{ workerId: '' }], [{ leaseMs: 1 }]])('refuses %j', async (request) => {
+      await expect(wait(1, request)).rejects.toMatchObject({ kind: 'invalid' });
     });
   });
 
