@@ -31,17 +31,22 @@ test('a queue forgets the totals of workers that were active longest ago, where 
   }
 });
 
-test('the leases of a queue are a skiplist from the first on, and nothing but leases', async () => {
+test('the leases of a queue are a skiplist once several have started together, and nothing but leases', async () => {
   const { queue, redis, keyPrefix, cleanup } = await openTestQueue();
   const name = uniqueQueue();
   const leases = queueKey(keyPrefix, name, 'leases');
+  const running: string[] = [];
+  const start = async (...keys: string[]) => {
+    await queue.enqueue(keys.map((key) => newTask({ queue: name, key })));
+    await queue.lease({ queue: name, workerId: 'w', max: keys.length, leaseMs: 10_000 });
+    running.push(...keys);
+    expect(await redis.zrange(leases, '0', '-1')).toEqual(running);
+    return redis.object('ENCODING', leases);
+  };
   try {
-    for (const running of [['a'], ['a', 'b']]) {
-      await queue.enqueue([newTask({ queue: name, key: running.at(-1)! })]);
-      await queue.lease({ queue: name, workerId: 'w', max: 1, leaseMs: 10_000 });
-      expect(await redis.object('ENCODING', leases)).toBe('skiplist');
-      expect(await redis.zrange(leases, '0', '-1')).toEqual(running);
-    }
+    expect(await start('a')).toBe('listpack');
+    expect(await start(...'bcdefghi')).toBe('skiplist');
+    expect(await start('j')).toBe('skiplist');
   } finally {
     await cleanup();
   }

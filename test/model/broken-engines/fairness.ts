@@ -50,8 +50,8 @@ export const BROKEN_FAIRNESS: readonly BrokenEngine[] = [
   },
   {
     about: 'charges tenants for what their own workers did',
-    breaks: 'place(context, places, each.tenant, tonumber(virtual), until_ms)',
-    into: 'place(context, places, each.tenant, advance(tonumber(virtual), 1, served), until_ms)',
+    breaks: 'place(context, places, each.tenant, tonumber(virtual), until_ms, emptied)',
+    into: 'place(context, places, each.tenant, advance(tonumber(virtual), 1, served), until_ms, emptied)',
     story: [
       submitSome(3, { tenant: 'a' }),
       submit({ key: 'p0', tenant: 'c' }),

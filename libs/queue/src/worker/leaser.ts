@@ -28,8 +28,8 @@ export interface LeaserOptions {
   held: (queue: QueueName) => boolean;
   /** Whether `nextLeases` is about to be called, so that requests should wait for it. */
   fusing: () => boolean;
-  /** Gets what was leased. From its return on, `slots` counts it. */
-  onTasks: (tasks: readonly LeasedTask[]) => void;
+  /** Gets what was leased, and whether more is about to be asked for. From its return on, `slots` counts it. */
+  onTasks: (tasks: readonly LeasedTask[], more: boolean) => void;
   /** Rings when slots, leases under way or the rotation have changed. */
   changed: Bell;
   trouble: Trouble;
@@ -164,7 +164,7 @@ export class Leaser {
       }
       if (gave) this.#rests.gave(queue);
       this.#armDue(queue, lease.nextDueInMs, gave ? 0 : this.#rests.vain(queue));
-      this.options.onTasks(lease.tasks);
+      this.options.onTasks(lease.tasks, lease.more);
     }
     this.fill();
     this.options.changed.ring();

@@ -105,7 +105,7 @@ export class Runner {
       slots: () => (this.#quiet ? 0 : concurrency - this.#attempts.size - this.#settler.stuck),
       held: (name) => this.#gate.holds(name),
       fusing: () => this.#settler.flushing,
-      onTasks: (tasks) => this.#begin(tasks),
+      onTasks: (tasks, more) => this.#begin(tasks, more),
       changed: this.#changed,
       trouble,
       random,
@@ -215,14 +215,16 @@ export class Runner {
     return typeof queues === 'function' ? queues() : queues;
   }
 
-  #begin(tasks: readonly LeasedTask[]): void {
+  #begin(tasks: readonly LeasedTask[], more: boolean): void {
     const attempts = tasks.map((task) => new Attempt(task));
     for (const attempt of attempts) this.#attempts.add(attempt);
-    // First the leaser sends for the next tasks, so that the store has something to do meanwhile.
-    queueMicrotask(() => {
-      for (const attempt of attempts) void this.#attempt(attempt);
-    });
     this.#meterSlots();
+    const begin = () => {
+      for (const attempt of attempts) void this.#attempt(attempt);
+    };
+    // First the leaser sends for more, so that the store has something to do meanwhile.
+    if (more) queueMicrotask(begin);
+    else begin();
   }
 
   async #attempt(attempt: Attempt): Promise<void> {

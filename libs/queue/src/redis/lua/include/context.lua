@@ -4,7 +4,7 @@
 -- used, so that those that were not cost nothing.
 local function new_context(keys, now)
   local meta = redis.call('HMGET', keys.meta, 'settings', 'paused', 'draining', 'notBefore', 'tat', 'bound',
-    'has:settings', 'has:pauses', 'has:parked', 'has:watchers', 'journal')
+    'has:settings', 'has:pauses', 'has:parked', 'has:watchers', 'journal', 'v3')
   return {
     keys = keys, now = now,
     -- `now` as text: Lua and Redis format a number anew each time it is used as one, at 0.4 us.
@@ -13,7 +13,8 @@ local function new_context(keys, now)
     not_before = tonumber(meta[4] or '0'), tat = tonumber(meta[5] or '0'), by_bound = meta[6] == '1',
     has_settings = meta[7], has_pauses = meta[8], has_parked = meta[9], has_watchers = meta[10], journal_from = meta[11] or 0,
     moves = {}, minute = {}, lines = {}, line_count = 0, finished = {}, bytes = {}, unleased = {}, tenants = {},
-    ring_times = {}, moved_rings = {}, freed = {}, left_lanes = {}, tenant_settings = {},
+    -- Of the default priority alone, which mostly is the only one; others are read when they are asked for.
+    ring_times = { [3] = tonumber(meta[12] or '0') }, moved_rings = {}, freed = {}, left_lanes = {}, tenant_settings = {},
     wake = false, wake_tenants = {},
   }
 end

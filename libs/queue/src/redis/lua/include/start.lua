@@ -196,7 +196,7 @@ local function start_each(taking, priority, lane, entries)
 end
 
 -- Starts up to `want` tasks of a lane, as many as its tenant may, or with `once` only looks at that many entries. Returns
--- how many, and where nothing more of the tenant may start now, until when.
+-- how many, where nothing more of the tenant may start now until when, and whether nothing is left in the lane.
 local function serve(taking, priority, tenant, want, once)
   local context = taking.context
   local lane = context.keys.lane .. priority .. ':' .. tenant
@@ -207,25 +207,26 @@ local function serve(taking, priority, tenant, want, once)
     allowed, until_ms = tenant_allowance(context, tenant)
   end
   want = math.min(want, allowed, taking.most - #taking.taken)
-  local before = #taking.taken
-  while #taking.taken - before < want and taking.looks > 0 do
+  local before, emptied = #taking.taken, false
+  while #taking.taken - before < want and taking.looks > 0 and not emptied do
     local most = math.min(want - (#taking.taken - before), taking.looks)
     local entries = redis.call('LPOP', lane, most)
-    if not entries or start_each(taking, priority, lane, entries) and #entries < most or once then
+    emptied = not entries or start_each(taking, priority, lane, entries) and #entries < most
+    if once then
       break
     end
   end
   count_started(taking)
   local served = #taking.taken - before
   if served == 0 then
-    return 0, until_ms
+    return 0, until_ms, emptied
   end
   charge_tenant(context, tenant, served)
   if tenant == '~' then
-    return served, '+inf'
+    return served, '+inf', emptied
   end
   allowed, until_ms = tenant_allowance(context, tenant)
-  return served, allowed == 0 and until_ms or nil
+  return served, allowed == 0 and until_ms or nil, emptied
 end
 
 -- Where tenants of a level stand after their turns, until it is written.
@@ -234,8 +235,8 @@ local function new_places(priority)
 end
 
 -- In the ring with this finish, parked, or gone. Whether it is in the ring.
-local function place(context, places, tenant, finish, until_ms)
-  local head = redis.call('LINDEX', context.keys.lane .. places.priority .. ':' .. tenant, 0)
+local function place(context, places, tenant, finish, until_ms, emptied)
+  local head = not emptied and redis.call('LINDEX', context.keys.lane .. places.priority .. ':' .. tenant, 0)
   if not head then
     places.gone[#places.gone + 1] = { tenant = tenant, finish = finish }
     return false

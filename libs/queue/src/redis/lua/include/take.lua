@@ -51,14 +51,14 @@ local function serve_round(taking, levels, priority, most)
     local next_virtual = math.min(tonumber(low[i + 3]) or math.huge, again)
     local want = turn_length(virtual, weight, next_virtual, math.min(most, taking.most - #taking.taken))
     -- One start at a time: each is a choice of its own, also where the head turns out to have expired.
-    local served, until_ms = serve(taking, priority, tenant, want, most == 1)
+    local served, until_ms, emptied = serve(taking, priority, tenant, want, most == 1)
     if served > 0 then
       -- The ring is where the task served last started, not where its tenant's turn did: what a tenant takes
       -- while alone must not make it wait once others come.
       move_ring_time(context, priority, advance(virtual, weight, served - 1))
     end
     local finish = advance(virtual, weight, served)
-    if place(context, places, tenant, finish, until_ms) then
+    if place(context, places, tenant, finish, until_ms, emptied) then
       again = math.min(again, finish)
     end
     turns = turns + 1
@@ -132,9 +132,9 @@ local function take_named(taking, names)
       local virtual = redis.call('ZSCORE', keys.ring .. priority, each.tenant)
       if virtual and meet(taking, each.tenant) then
         local want = #line == 0 and taking.most or weight_of(context, each.tenant)
-        local served, until_ms = serve(taking, priority, each.tenant, want)
+        local served, until_ms, emptied = serve(taking, priority, each.tenant, want)
         local places = new_places(priority)
-        place(context, places, each.tenant, tonumber(virtual), until_ms)
+        place(context, places, each.tenant, tonumber(virtual), until_ms, emptied)
         write_places(context, places)
         if served > 0 then
           if redis.call('ZADD', keys.served, redis.call('HINCRBY', keys.meta, 'turns', 1), each.tenant) == 1 then
@@ -203,6 +203,8 @@ end
 -- Redis keeps a small sorted set as a listpack and reads all of it for each member that comes: 3 us while a hundred tasks run. A
 -- skiplist takes 0.4, and the set is one, until it is empty or Redis has restarted, once it had a member of over 64 bytes.
 local long_member = '~ no key of a task can be this, and no member of a listpack as long'
+-- Of so few it is not worth it.
+local skiplist_from = 8
 
 -- Takes up to `max` tasks for a worker, for none only what a repeat finds: then the request is used up. `tenants` are served first, then those of `steal`, where `~` is everybody.
 -- Appends more, ms until the next may be taken or '', the deadline and the tasks to `reply`.
@@ -234,8 +236,12 @@ local function take(context, worker, request, max, lease_ms, tenants, steal, rep
     call_each('SADD', keys.leasedBy .. worker, taken)
     charge_queue(context, #taken)
     if #taken > 0 then
-      redis.call('ZADD', keys.leases, 0, long_member, unpack(taking.deadlines))
-      redis.call('ZREM', keys.leases, long_member)
+      if #taken < skiplist_from then
+        redis.call('ZADD', keys.leases, unpack(taking.deadlines))
+      else
+        redis.call('ZADD', keys.leases, 0, long_member, unpack(taking.deadlines))
+        redis.call('ZREM', keys.leases, long_member)
+      end
       write_asked(keys, worker, used_up, note_taken(took, request, taken), lease_ms)
       if allowed ~= math.huge then
         allowed, until_ms = queue_allowance(context)
