@@ -33,7 +33,7 @@ const settings = {
   rounds: Number(values.rounds ?? (quick ? 1 : 3)),
   // With half of them a process was still warming up: its second 40,000 went twice as fast as its first.
   tasks: Number(values.tasks ?? (quick ? 4_000 : 200_000)),
-  requests: Number(values.requests ?? (quick ? 3_000 : 30_000)),
+  requests: Number(values.requests ?? (quick ? 3_000 : 60_000)),
   latencies: quick ? 100 : 2_000,
   fsync,
   quick,
