@@ -133,6 +133,25 @@ describe('a request that is no HTTP', () => {
   });
 });
 
+test('a request that waits, sent before the one ahead of it on the connection was answered, waits too', async () => {
+  const signals: (AbortSignal | undefined)[] = [];
+  class Watched extends MemoryQueue {
+    override waitForEnd(...args: Parameters<MemoryQueue['waitForEnd']>) {
+      signals.push(args[2]);
+      return super.waitForEnd(...args);
+    }
+  }
+  const { port, queue } = await startApi(new Watched());
+  await queue.enqueue(['1', '2'].map((key) => ({ type: 'a', key })));
+  const ask = (key: string, more = '') =>
+    `GET /v1/tasks/default~${key}?wait=60 HTTP/1.1\r\nhost: x\r\n${more}\r\n`;
+  const answers = exchange(port, ask('1') + ask('2', 'connection: close\r\n'));
+  await until(() => signals.length === 2);
+  expect(signals.map((signal) => signal?.aborted)).toEqual([false, false]);
+  await queue.cancel(['default~1', 'default~2']);
+  expect((await answers).match(/"state":"cancelled"/g)).toHaveLength(2);
+});
+
 describe('shutting down', () => {
   test('answers waiting requests at once and closes their connections', async () => {
     const { app, url, queue } = await startApi();

@@ -16,10 +16,9 @@ export class ParkedWaits implements OnModuleDestroy {
 
   /** Runs `wait` with a signal that aborts when the client of `reply` disconnects or the process shuts down. */
   park<T>(reply: FastifyReply, wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { socket } = reply.raw;
-    // Gone already.
-    if (!socket || this.ending) return wait(AbortSignal.abort());
-    return wait(this.controllerOf(socket).signal);
+    if (this.ending) return wait(AbortSignal.abort());
+    // Of the request: a reply has none while one to an earlier request on the same connection is unanswered.
+    return wait(this.controllerOf(reply.request.raw.socket).signal);
   }
 
   /** Nest calls this first when it closes the application, while answers can still be sent. */
