@@ -12,6 +12,7 @@ import type {
   SettleOutcome,
 } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
+import { waitThenLease } from '../core/wait-then-lease.js';
 import { tooDeep } from './bullmq-errors.js';
 import { groupByQueue } from './by-queue.js';
 import type { Cancelled } from './cancelled.js';
@@ -120,9 +121,7 @@ export class BullmqConsumer implements Consumer {
   }
 
   async waitAndLease(request: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease> {
-    checkLeaseRequest(request);
-    await this.waitForWork([request.queue], timeoutMs, signal);
-    return this.lease(request);
+    return waitThenLease(this, request, timeoutMs, signal);
   }
 
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {

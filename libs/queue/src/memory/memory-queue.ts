@@ -29,7 +29,7 @@ import type { Queue } from '../core/ports/queue.js';
 import type { WorkerPage, WorkerQuery } from '../core/ports/registry.js';
 import { checkQueueSettings, checkTenantSettings } from '../core/check-settings.js';
 import type { QueueSettings, TenantSettings } from '../core/settings.js';
-import { tenantsServed } from '../core/tenants-served.js';
+import { waitThenLease } from '../core/wait-then-lease.js';
 import {
   isTerminal,
   type LogLine,
@@ -165,9 +165,7 @@ export class MemoryQueue implements Queue {
   }
 
   async waitAndLease(request: LeaseRequest, timeoutMs: number, signal?: AbortSignal): Promise<Lease> {
-    checkLeaseRequest(request);
-    await this.waitForWork([request.queue], timeoutMs, signal, tenantsServed(request));
-    return this.lease(request);
+    return waitThenLease(this, request, timeoutMs, signal);
   }
 
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {

@@ -11,7 +11,7 @@ import type {
   Settlement,
 } from '../core/ports/consumer.js';
 import type { QueueName } from '../core/task.js';
-import { tenantsServed } from '../core/tenants-served.js';
+import { waitThenLease } from '../core/wait-then-lease.js';
 import { gather } from './gather.js';
 import type { PartitionCounts } from './partition-counts.js';
 import { partitionNames, partitionOf, partitionsWith, queueOfPartition } from './partition.js';
@@ -90,9 +90,7 @@ export class PartitionedConsumer implements Consumer {
     checkQueueName(request.queue, '/queue');
     const count = await this.counts.of(request.queue);
     if (count === 1) return this.inner.waitAndLease(request, timeoutMs, signal);
-    checkLeaseRequest(request);
-    await this.waitForWork([request.queue], timeoutMs, signal, tenantsServed(request));
-    return this.lease(request);
+    return waitThenLease(this, request, timeoutMs, signal);
   }
 
   async announceTypes(routes: Readonly<Record<string, QueueName>>): Promise<void> {

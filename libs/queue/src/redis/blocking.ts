@@ -68,8 +68,8 @@ export class BlockingConnection {
     const command = this.blocked;
     const overdueAtMs = performance.now() + GRACE_MS;
     while (command !== 0 && this.blocked === command) {
-      if (this.id !== undefined && performance.now() > overdueAtMs) return this.drop();
       if (this.id !== undefined) {
+        if (performance.now() > overdueAtMs) return this.drop();
         await askServerOf(this.commands, this.key, 'CLIENT', 'UNBLOCK', this.id).catch(() => undefined);
       }
       await delay(INTERRUPT_AGAIN_MS, undefined, { ref: false });

@@ -1,5 +1,5 @@
 import type { Lease, LeasedTask, LeaseRequest } from '../core/ports/consumer.js';
-import { tenantsServed } from '../core/tenants-served.js';
+import { waitThenLease } from '../core/wait-then-lease.js';
 import { Leaser, type LeaserOptions } from './leaser.js';
 import { NO_LOG, NO_METER } from './meter.js';
 import { Trouble } from './trouble.js';
@@ -46,9 +46,7 @@ function setup(lease: (request: LeaseRequest) => Lease | Promise<Lease>, rest: P
     waitAndLease: async (request, timeoutMs, signal) => {
       carried.push(request);
       const failed = new Promise<never>((_, reject) => (failWait = () => reject(new Error('away'))));
-      const rung = consumer.waitForWork([request.queue], timeoutMs, signal, tenantsServed(request));
-      await Promise.race([rung, failed]);
-      return consumer.lease(request);
+      return Promise.race([waitThenLease(consumer, request, timeoutMs, signal), failed]);
     },
   };
   const leaser = new Leaser({

@@ -199,7 +199,8 @@ export class Leaser {
       (queue) => !this.#rotation.has(queue) && !this.#skips(queue) && !this.#rests.has(queue),
     );
     // A lease that is sent along keeps its slots from all other queues.
-    const request = served.length === 1 && queues.length === 1 && this.#request(queues[0]!);
+    const max = served.length === 1 && queues.length === 1 ? this.#mostNow : 0;
+    const request = max > 0 ? this.#request(queues[0]!, max) : undefined;
     const rung = request ? await this.#waitAndLease(request) : await this.#waitForWork(queues);
     this.#waitedAtMs = performance.now();
     if (rung !== undefined) await this.#passOn(rung);
@@ -311,13 +312,11 @@ export class Leaser {
     const max = this.#mostNow;
     if (max === 0) return undefined;
     const queue = this.#rotation.next((name) => this.#skips(name) && !this.#mayLeaseBeside(name, max));
-    return queue === undefined ? undefined : this.#request(queue);
+    return queue === undefined ? undefined : this.#request(queue, max);
   }
 
-  /** Reserves free slots, if there are any. */
-  #request(queue: QueueName): LeaseRequest | undefined {
-    const max = this.#mostNow;
-    if (max === 0) return undefined;
+  /** Reserves so many free slots. */
+  #request(queue: QueueName, max: number): LeaseRequest {
     this.#reserved += max;
     this.#leasing.set(queue, (this.#leasing.get(queue) ?? 0) + 1);
     return this.#newRequest(queue, max);
@@ -371,7 +370,10 @@ export class Leaser {
   /** Takes what is due by now, or makes it known to others. */
   async #takeDue(queue: QueueName): Promise<void> {
     // The answer under way says when to come back; one that waits comes now.
-    if (this.#leasing.has(queue)) return this.#wait?.queues.has(queue) ? this.#wait.end.abort() : undefined;
+    if (this.#leasing.has(queue)) {
+      if (this.#wait?.queues.has(queue)) this.#wait.end.abort();
+      return;
+    }
     if (this.#free() > 0 && !this.options.held(queue)) {
       this.#rotation.add(queue);
       return this.fill();
