@@ -1,5 +1,5 @@
 import type { Step } from './step.js';
-import { advance, configure, configureTenant, lease, submit, submitSome } from './steps.js';
+import { advance, complete, configure, configureTenant, lease, submit, submitSome } from './steps.js';
 
 /** Stories in which the two once disagreed, shrunk, and who was wrong. */
 export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
@@ -165,6 +165,20 @@ export const EXAMPLES: readonly { about: string; story: Step[] }[] = [
       configure({}),
       { do: 'cancel', tasks: [0] },
       { do: 'purge', queue: 0, state: 'cancelled' },
+    ],
+  },
+  {
+    // The auditor was wrong: it did not look into lanes of tenants that have no task any more.
+    about:
+      'a parked tenant keeps the entry of an ended task until it is reached, also when no task of it is left',
+    story: [
+      configure({ tenants: { rate: { limit: 1, perMs: 1_000 } } }),
+      submit({ key: 'k0', tenant: 'B' }, { key: 'k1', tenant: 'B' }),
+      { do: 'cancel', tasks: [0] },
+      lease(1),
+      complete(),
+      { do: 'purge', queue: 0, state: 'cancelled' },
+      { do: 'purge', queue: 0, state: 'completed' },
     ],
   },
 ];

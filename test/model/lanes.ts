@@ -1,6 +1,7 @@
 import { HIGHEST_PRIORITY, LOWEST_PRIORITY, type QueueName, type Task } from '@app/queue';
 import { queueKey } from '../../libs/queue/src/redis/keys.js';
 import type { TestQueue } from '../support/redis.js';
+import { TENANTS } from './forgetting.js';
 
 /** One list of waiting tasks: a tenant's lane of one priority, or those that stepped aside for an ordering key. */
 export interface Line {
@@ -16,14 +17,17 @@ export interface Entry {
   current: boolean;
 }
 
-/** Every line of a queue that is not empty, found by its tasks and not by the indexes. */
+/**
+ * Every line of a queue that is not empty, found by its tasks and not by the indexes; lanes by all tenants there can be, too: the
+ * entry of a task that has ended is in one until it is reached, also when no task of the tenant is left.
+ */
 export async function readLines(
   { redis, keyPrefix }: TestQueue,
   queue: QueueName,
   tasks: readonly Task[],
 ): Promise<Line[]> {
-  const tenants = ['~', ...new Set(tasks.map(({ tenant }) => tenant))];
-  const lanes = tenants.flatMap((tenant) => PRIORITIES.map((priority) => `${priority}:${tenant}`));
+  const tenants = new Set(['~', ...TENANTS, ...tasks.map(({ tenant }) => tenant)]);
+  const lanes = [...tenants].flatMap((tenant) => PRIORITIES.map((priority) => `${priority}:${tenant}`));
   const scopes = new Set(tasks.flatMap((task) => scopeOf(task) ?? []));
   const pending = await pendingSince({ redis, keyPrefix }, queue, tasks);
   const read = async (name: string, listKey: string, skipped: number): Promise<Line> => {
