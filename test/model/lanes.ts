@@ -18,16 +18,15 @@ export interface Entry {
 }
 
 /**
- * Every line of a queue that is not empty, found by its tasks and not by the indexes; lanes by all tenants there can be, too: the
- * entry of a task that has ended is in one until it is reached, also when no task of the tenant is left.
+ * Every line of a queue that is not empty, not found by the indexes: lanes by all tenants that stories name, since the entry of an
+ * ended task is in one until it is reached, also when no task of the tenant is left; lists of ordering keys by the tasks.
  */
 export async function readLines(
   { redis, keyPrefix }: TestQueue,
   queue: QueueName,
   tasks: readonly Task[],
 ): Promise<Line[]> {
-  const tenants = new Set(['~', ...TENANTS, ...tasks.map(({ tenant }) => tenant)]);
-  const lanes = [...tenants].flatMap((tenant) => PRIORITIES.map((priority) => `${priority}:${tenant}`));
+  const lanes = ['~', ...TENANTS].flatMap((tenant) => PRIORITIES.map((priority) => `${priority}:${tenant}`));
   const scopes = new Set(tasks.flatMap((task) => scopeOf(task) ?? []));
   const pending = await pendingSince({ redis, keyPrefix }, queue, tasks);
   const read = async (name: string, listKey: string, skipped: number): Promise<Line> => {
