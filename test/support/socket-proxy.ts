@@ -28,6 +28,8 @@ export async function startSocketProxy(
   const broken = new Promise<void>((resolve) => (onBroken = resolve));
   const breakAll = () => {
     left = 0;
+    // Nothing would answer whoever comes again, as one does whom the API at the next address refuses for now.
+    server.close();
     for (const client of server.clients) client.terminate();
     if (!isSilent) upstream.terminate();
     onBroken();
@@ -49,7 +51,6 @@ export async function startSocketProxy(
     cleanup() {
       breakAll();
       upstream.terminate();
-      server.close();
     },
   };
 }
