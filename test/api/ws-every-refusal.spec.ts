@@ -39,7 +39,7 @@ interface Attempt {
 type Way = (message: MessageType) => readonly Attempt[] | Promise<readonly Attempt[]>;
 
 const big = 'x'.repeat(1_200_000);
-const lease = { id: 'emails~order-42', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0' };
+const lease = { id: 'emails~order-42', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42' };
 
 let store: Awaited<ReturnType<typeof openFullStore>>;
 let crowded: string;

@@ -18,8 +18,8 @@ export const BROKEN_ATTEMPTS: readonly BrokenEngine[] = [
   },
   {
     about: 'takes a failed attempt for a failed task',
-    breaks: "leave(holder, key, 'retrying', 'retried')",
-    into: "leave(holder, key, 'retrying', 'failed')",
+    breaks: "leave(worker, task.key, 'retrying', 'retried')",
+    into: "leave(worker, task.key, 'retrying', 'failed')",
     story: [submitSome(1), lease(), fail(1_000)],
   },
   {

@@ -12,13 +12,13 @@ const LATE: Step[] = [
 export const BROKEN_LEASES: readonly BrokenEngine[] = [
   {
     about: 'lets somebody settle whose lease is lost',
-    breaks: "if state ~= 'running' or holding ~= token then",
+    breaks: "if state ~= 'running' or holding ~= asked then",
     into: "if state ~= 'running' then",
     story: [...ZOMBIE, complete(1)],
   },
   {
     about: 'lets somebody extend whose lease is lost',
-    breaks: "if state[1] == 'running' and state[2] == token then\nredis.call('ZADD'",
+    breaks: "if state[1] == 'running' and state[2] == asked then\nredis.call('ZADD'",
     into: "if state[1] == 'running' then\nredis.call('ZADD'",
     story: [...ZOMBIE, { do: 'extend', leases: [1], leaseMs: 10_000 }],
   },
@@ -31,7 +31,7 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   {
     about: 'does not know a repeated settlement',
     breaks:
-      "if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then",
+      "if state ~= 'running' and holding == asked and outcome or state == 'running' and settled == asked then",
     into: 'if false then',
     story: [submitSome(1), lease(), complete(), { do: 'repeat' }],
   },
@@ -89,7 +89,7 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   },
   {
     about: 'counts a completed task among those of the worker before',
-    breaks: 'or worker ~= alike.worker then',
+    breaks: 'or run ~= alike.run or before ~= alike.before then',
     into: 'then',
     story: [
       submitSome(2),
@@ -100,8 +100,8 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   },
   {
     about: 'takes a task to have waited as long as the one before',
-    breaks: 'or taking.class ~= alike.class then',
-    into: 'then',
+    breaks: 'or taking.class ~= alike.class',
+    into: '',
     story: [submit({ key: 'k0' }), advance(10_000), submit({ key: 'k1' }), lease(2)],
   },
   {
@@ -116,6 +116,18 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
       { do: 'update', changes: [{ task: 0, priority: 5 }] },
       { do: 'cancel', tasks: [0] },
       { do: 'remove', tasks: [0] },
+    ],
+  },
+  {
+    about: 'takes the lease of a completed task for that of the one before',
+    breaks: 'or before ~= alike.before then',
+    into: 'then',
+    story: [
+      submitSome(2),
+      lease(),
+      lease(),
+      settle({ lease: 0, action: 'complete' }, { lease: 1, action: 'complete' }),
+      { do: 'repeat' },
     ],
   },
   {

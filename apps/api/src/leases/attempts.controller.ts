@@ -33,7 +33,7 @@ export class AttemptsController {
     examples: {
       result: {
         summary: 'With a result',
-        value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0', result: { messageId: 'm-1' } },
+        value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42', result: { messageId: 'm-1' } },
       },
     },
   })
@@ -56,7 +56,7 @@ export class AttemptsController {
       policy: {
         summary: 'As the retry policy says',
         value: {
-          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
           error: {
             message: 'connect ECONNREFUSED',
             code: 'unreachable',
@@ -67,7 +67,7 @@ export class AttemptsController {
       later: {
         summary: 'Again in ten minutes',
         value: {
-          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
           error: { message: 'The mailbox is full.' },
           retryIn: '10m',
         },
@@ -75,7 +75,7 @@ export class AttemptsController {
       never: {
         summary: 'Never again',
         value: {
-          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
           error: { message: 'There is no such mailbox.', code: 'mail-refused' },
           retryable: false,
         },
@@ -98,10 +98,10 @@ export class AttemptsController {
   @ApiBody({
     type: ReleaseTaskDto,
     examples: {
-      back: { summary: 'For somebody else, now', value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0' } },
+      back: { summary: 'For somebody else, now', value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42' } },
       overloaded: {
         summary: 'And nothing of the queue for five seconds',
-        value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0', retryAfter: '5s' },
+        value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42', retryAfter: '5s' },
       },
     },
   })
@@ -122,11 +122,11 @@ export class AttemptsController {
   @ApiBody({
     type: HeartbeatDto,
     examples: {
-      least: { summary: 'It goes on', value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0' } },
+      least: { summary: 'It goes on', value: { leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42' } },
       news: {
         summary: 'With progress and lines',
         value: {
-          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+          leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
           progress: { percent: 40 },
           logs: ['sent to ada@example.com'],
           extend: '1m',

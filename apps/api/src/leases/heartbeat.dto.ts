@@ -17,7 +17,7 @@ export class AttemptNewsDto {
   @Field(leaseToken, {
     required: true,
     description: 'As leased with the task.',
-    example: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+    example: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
   })
   leaseToken!: string;
 

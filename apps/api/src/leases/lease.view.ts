@@ -20,7 +20,7 @@ const NOT_OF_A_LEASE = [
 export class LeasedTaskView extends OmitType(TaskView, NOT_OF_A_LEASE) {
   @ApiProperty({
     description: 'To be sent with everything that is said about this attempt. Opaque.',
-    example: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+    example: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
   })
   leaseToken!: string;
 

@@ -46,25 +46,27 @@ export class LeasesController {
           settlements: [
             {
               id: 'emails~order-42',
-              leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+              leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
               action: 'complete',
               result: { messageId: 'm-1' },
             },
             {
               id: 'emails~order-43',
-              leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.1',
+              leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-43',
               action: 'fail',
               error: { message: 'The mailbox is full.' },
               retryIn: '10m',
             },
-            { id: 'emails~order-44', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.2', action: 'release' },
+            { id: 'emails~order-44', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-44', action: 'release' },
           ],
         },
       },
       next: {
         summary: 'One end, and the next task',
         value: {
-          settlements: [{ id: 'emails~order-42', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0', action: 'complete' }],
+          settlements: [
+            { id: 'emails~order-42', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42', action: 'complete' },
+          ],
           next: { queue: 'emails', workerId: 'mailer-7f3a', requestId: 'p0LmN8bVcX2zAsDfGhJk' },
         },
       },
@@ -108,11 +110,11 @@ export class LeasesController {
           leases: [
             {
               id: 'emails~order-42',
-              leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+              leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
               progress: { percent: 40 },
               logs: ['sent to ada@example.com'],
             },
-            { id: 'emails~order-43', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.1' },
+            { id: 'emails~order-43', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-43' },
           ],
           extend: '30s',
           workerId: 'mailer-7f3a',

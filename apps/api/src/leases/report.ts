@@ -6,9 +6,9 @@ import * as is from '../http/rule.js';
 
 /** A foreign token is lost like a stale one, whatever it looks like. */
 export const leaseToken = is.rule(
-  'must be text of 1 to 200 characters',
-  { type: 'string', minLength: 1, maxLength: 200 },
-  (value) => typeof value === 'string' && value.length >= 1 && value.length <= 200,
+  'must be text of 1 to 300 characters',
+  { type: 'string', minLength: 1, maxLength: 300 },
+  (value) => typeof value === 'string' && value.length >= 1 && value.length <= 300,
 );
 
 /** Of any length: what the engine cannot keep it cuts, since a failure must always be recorded. */

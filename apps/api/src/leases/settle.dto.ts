@@ -10,7 +10,7 @@ import { leaseToken, logLines, taskIdRule, toJsonText, words } from './report.js
 const tokenField = {
   required: true,
   description: 'As leased with the task.',
-  example: 'Yb3kQ9x0T1uVw2Zp4RsA.0',
+  example: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42',
 };
 const logsField = {
   description: `Lines written since the last heartbeat, each cut at ${LIMITS.logLineCharsMax} characters.`,

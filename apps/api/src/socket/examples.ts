@@ -20,4 +20,4 @@ export const TASK = {
 };
 
 /** What says that one holds a lease. */
-export const LEASE = { id: 'emails~order-42', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.0' };
+export const LEASE = { id: 'emails~order-42', leaseToken: 'Yb3kQ9x0T1uVw2Zp4RsA.order-42' };

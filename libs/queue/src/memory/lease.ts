@@ -59,8 +59,8 @@ function askedBy(queue: QueueState, { workerId }: Request, now: number): Asked {
 
 function takeNew(queue: QueueState, request: Request, asked: Asked, now: number): TaskRecord[] {
   const { workerId, requestId, leaseMs } = request;
-  const records = take(queue, request, Math.min(request.max, startsNow(queue, now)), now, (record, index) => {
-    queue.start(record, workerId, tokenOf(requestId, index), leaseMs, now);
+  const records = take(queue, request, Math.min(request.max, startsNow(queue, now)), now, (record) => {
+    queue.start(record, workerId, tokenOf(requestId, record.key), leaseMs, now);
   });
   if (records.length > 0) {
     const keys = records.map(({ key }) => key);
@@ -73,9 +73,9 @@ function takeNew(queue: QueueState, request: Request, asked: Asked, now: number)
 /** What a repeated request took the first time and still holds; `undefined` where it is no repeat. */
 function retake(queue: QueueState, { requestId }: Request, asked: Asked): TaskRecord[] | undefined {
   const first = asked.took.find((each) => each.requestId === requestId);
-  return first?.keys.flatMap((key, index) => {
+  return first?.keys.flatMap((key) => {
     const record = queue.tasks.get(key);
-    return record?.lease?.token === tokenOf(requestId, index) ? [record] : [];
+    return record?.lease?.token === tokenOf(requestId, key) ? [record] : [];
   });
 }
 
@@ -90,6 +90,6 @@ function keptUntil({ leaseMs }: Request, now: number): number {
   return now + Math.max(leaseMs, LIMITS.requestKeptMsMin);
 }
 
-function tokenOf(requestId: string, index: number): string {
-  return `${requestId}.${index}`;
+function tokenOf(requestId: string, key: string): string {
+  return `${requestId}.${key}`;
 }

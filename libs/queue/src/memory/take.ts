@@ -14,7 +14,7 @@ export function take(
   { tenants = [], steal = true }: LeaseRequest,
   most: number,
   now: number,
-  start: (record: TaskRecord, index: number) => void,
+  start: (record: TaskRecord) => void,
 ): TaskRecord[] {
   const taking = new Taking(queue, most, now, start);
   if (!queue.isFifo) {
@@ -35,7 +35,7 @@ class Taking {
     private readonly queue: QueueState,
     private readonly most: number,
     private readonly now: number,
-    private readonly start: (record: TaskRecord, index: number) => void,
+    private readonly start: (record: TaskRecord) => void,
   ) {}
 
   /** By priority, then by fair shares. */
@@ -109,7 +109,7 @@ class Taking {
     if (this.#allowance(lane.tenant) > 0) {
       const record = lanes.lane(lane).shift();
       if (record && this.#admit(record)) {
-        this.start(record, this.taken.length);
+        this.start(record);
         this.taken.push(record);
         started();
       }

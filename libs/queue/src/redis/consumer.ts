@@ -136,9 +136,9 @@ export class RedisConsumer implements Consumer {
   private async sendSettlements(queue: QueueName, settlements: readonly Settlement[], request?: Request) {
     const each: (string | number)[] = [];
     for (const settlement of settlements) {
-      const { id, leaseToken } = settlement;
+      const key = keyOf(settlement.id);
       const values = this.valuesOf(settlement);
-      each.push(keyOf(id), leaseToken, values.length, ...values);
+      each.push(key, requestOf(settlement.leaseToken, key), values.length, ...values);
     }
     const [, ...reply] = (await this.scripts.run(
       settleScript,
@@ -177,8 +177,8 @@ export class RedisConsumer implements Consumer {
 
   private async sendExtensions(queue: QueueName, extensions: Extension[], leaseMs: number) {
     const each = extensions.flatMap(({ id, leaseToken, progress, logs }) => {
-      const lines = storedLines(logs);
-      return [keyOf(id), leaseToken, progress ?? '', lines.length, ...lines];
+      const [key, lines] = [keyOf(id), storedLines(logs)];
+      return [key, requestOf(leaseToken, key), progress ?? '', lines.length, ...lines];
     });
     const reply = (await this.scripts.run(extendScript, queue, { lease_ms: leaseMs }, each)) as (
       string | number
@@ -194,6 +194,14 @@ export class RedisConsumer implements Consumer {
 }
 
 type Request = LeaseRequest & { requestId: string };
+
+/**
+ * The request that took a task with this token, `<request>.<key>`; of a token of another task nothing, which none is called. The
+ * key is in the token alone: tasks that a request took have the same state (state.lua).
+ */
+function requestOf(leaseToken: string, key: string): string {
+  return leaseToken.endsWith(`.${key}`) ? leaseToken.slice(0, -key.length - 1) : '';
+}
 
 function identified(request: LeaseRequest): Request {
   checkLeaseRequest(request);
@@ -224,8 +232,8 @@ function decodeLease(request: Request, [more, nextDue, deadline, ...values]: Lea
   for (let i = 0; i < values.length; i += TASK_WIDTH) {
     const [key, record, history] = [values[i]!, values[i + 1]!, values[i + 2]!];
     const { createdAt, spec } = decodeSpec(record);
-    const { index, leaseExpiresAt, attempt, failures, crashes, errors } =
-      history === '' ? firstAttempt(i / TASK_WIDTH, Number(deadline)) : decodeHistory(history);
+    const { leaseExpiresAt, attempt, failures, crashes, errors } =
+      history === '' ? firstAttempt(Number(deadline)) : decodeHistory(history);
     const { queue } = request;
     const { type, tenant, priority, payload, retry, timeoutMs, orderingKey, tags, metadata } = spec;
     // Written out, as in record.ts.
@@ -246,7 +254,7 @@ function decodeLease(request: Request, [more, nextDue, deadline, ...values]: Lea
       failures,
       crashes,
       errors,
-      leaseToken: `${request.requestId}.${index}`,
+      leaseToken: `${request.requestId}.${key}`,
       leaseExpiresAt,
     });
   }
@@ -256,6 +264,6 @@ function decodeLease(request: Request, [more, nextDue, deadline, ...values]: Lea
 }
 
 /** What the script says nothing of. */
-function firstAttempt(index: number, leaseExpiresAt: number) {
-  return { index, leaseExpiresAt, attempt: 1, failures: 0, crashes: 0, errors: [] };
+function firstAttempt(leaseExpiresAt: number) {
+  return { leaseExpiresAt, attempt: 1, failures: 0, crashes: 0, errors: [] };
 }

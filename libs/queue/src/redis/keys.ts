@@ -17,9 +17,9 @@ export const QUEUE_KEYS = {
   state: {
     suffix: 'state:',
     of: 'key',
-    type: 'hash',
+    type: 'string or hash',
     holds:
-      'What has happened to a task since. Absent: pending since acceptance. Its latest start: `run` (worker, time, lease length), `attempt`, `token`, `brief` (what its end needs of the record).',
+      'What has happened to a task since. Absent: pending since acceptance. A string while that is one start, or that and its completion: state ␟ token ␟ run ␟ finished ␟ brief. Else a hash of such fields, of the latest start `run` (worker, time, lease length), `attempt`, `token` (the request that took it), `brief` (what its end needs of the record).',
   },
   result: { suffix: 'result:', of: 'key', type: 'string', holds: 'The result of a completed task.' },
   errors: {

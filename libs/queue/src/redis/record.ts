@@ -137,14 +137,13 @@ export function decodeSpec(record: string): { createdAt: number; spec: TaskSpec 
 /** Of a leased task that is not in its first attempt, as history_of in start.lua writes it. */
 export function decodeHistory(text: string) {
   const [numbers, ...errors] = text.split(RECORD_SEPARATOR) as [string, ...string[]];
-  const [index, leaseExpiresAt, attempt, failures, crashes] = numbers.split(' ').map(Number) as [
-    number,
+  const [leaseExpiresAt, attempt, failures, crashes] = numbers.split(' ').map(Number) as [
     number,
     number,
     number,
     number,
   ];
-  return { index, leaseExpiresAt, attempt, failures, crashes, errors: errors.map(decodeError) };
+  return { leaseExpiresAt, attempt, failures, crashes, errors: errors.map(decodeError) };
 }
 
 /** `<at> <attempt> <message>`, as add_logs in notes.lua writes it. */

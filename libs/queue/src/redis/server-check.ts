@@ -8,11 +8,11 @@ import { isRefusedCommand } from './redis-errors.js';
 
 /**
  * Version of what is stored. A process refuses data newer than it knows, so that a rollback is noticed, and older than it
- * can still read. A new version reads the one before, so that a rolling deploy has both at work; 2 does not, since no
- * release ever wrote 1.
+ * can still read. A new version reads the one before, so that a rolling deploy has both at work; 3 does not, since no
+ * release ever wrote 1 or 2.
  */
-const DATA_VERSION = 2;
-const DATA_VERSION_MIN = 2;
+const DATA_VERSION = 3;
+const DATA_VERSION_MIN = 3;
 
 const REDIS_VERSION_MIN = [7, 0] as const;
 const VALKEY_VERSION_MIN = [7, 2] as const;

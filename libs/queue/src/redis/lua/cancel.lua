@@ -1,6 +1,6 @@
 --! Ends waiting tasks; asks running ones to stop.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves finish rows outcome
+--! include clock context record state settings lanes ordering moves finish rows outcome
 --! arg now
 --! each key
 --! reply for each: code, state before, row
@@ -12,9 +12,10 @@ for i = first_each, #ARGV do
   local task = read_task(keys, key)
   local code, state = 'task-not-found', ''
   if task then
-    local fields = redis.call('HMGET', keys.state .. key, 'state', 'attempt')
+    local fields = read_state(keys, key, 'state', 'attempt')
     code, state = 'done', fields[1] or 'pending'
     if state == 'running' then
+      spread_state(keys, key)
       redis.call('HSET', keys.state .. key, 'cancel', '1')
     elseif is_open[state] then
       end_waiting(context, task, state, 'cancelled', fields[2])

@@ -1,6 +1,6 @@
 --! Replaces the settings of the queue, or of one tenant.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves
+--! include clock context record state settings lanes ordering moves
 --! arg now
 --! arg tenant           '' for the queue
 --! arg settings         JSON; '' for none

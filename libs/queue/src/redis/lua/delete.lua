@@ -1,6 +1,6 @@
 --! Removes a queue in which nothing waits or runs, a bounded part of it.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves removal
+--! include clock context record state settings lanes ordering moves removal
 --! arg now
 --! reply queue-not-empty, or tasks removed, more (1 or 0)
 

@@ -1,6 +1,6 @@
 --! Stores tasks. All checks come before any write where `atomic` is 1; else each task is on its own.
 --! flags
---! include clock context record settings lanes ordering moves due
+--! include clock context record state settings lanes ordering moves due
 --! arg now              override of the clock, '' in production
 --! arg atomic           1 or 0
 --! each key, terms, body (record.ts); terms: the priority, and where there is more to say ␟ due ('' at once, d<ms> from now, a<ms> absolute) ␟ ttl ms or '' ␟ idempotency key or '' ␟ fingerprint; '' where a task says the same as the one before, of tenant, type and ordering key too
@@ -19,7 +19,7 @@ local function stored_body(key)
   local record = redis.call('GET', keys.task .. key)
   if record then
     -- A change of priority since makes it no other submission.
-    local submitted = redis.call('HGET', keys.state .. key, 'submitted')
+    local submitted = read_state(keys, key, 'submitted')[1]
     if submitted then
       record = '2\31' .. submitted .. string.sub(record, 4)
     end

@@ -1,9 +1,9 @@
 --! Moves lease deadlines, and records progress and logs of those who still hold theirs.
 --! flags allow-oom
---! include clock context run notes
+--! include clock context run state notes
 --! arg now
 --! arg lease_ms
---! each key, token, progress or '', number of log lines, the lines
+--! each key, request of its lease, progress or '', number of log lines, the lines
 --! reply for each: code, deadline, 1 where a cancel is requested
 
 local now_ms = read_clock(now)
@@ -12,12 +12,15 @@ local deadline = now_ms + lease_ms
 local reply, heard = {}, {}
 local i = first_each
 while i <= #ARGV do
-  local key, token, progress, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
-  local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'run', 'cancel', 'attempt')
+  local key, asked, progress, lines = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local state = read_state(keys, key, 'state', 'token', 'run', 'cancel', 'attempt')
   local n = #reply
-  if state[1] == 'running' and state[2] == token then
+  if state[1] == 'running' and state[2] == asked then
     redis.call('ZADD', keys.leases, deadline, key)
     local worker, started, was_ms = read_run(state[3])
+    if was_ms ~= lease_ms or progress ~= '' or lines > 0 then
+      spread_state(keys, key)
+    end
     if was_ms ~= lease_ms then
       redis.call('HSET', keys.state .. key, 'run', run_of(worker, started, lease_ms))
     end

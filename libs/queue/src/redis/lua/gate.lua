@@ -1,6 +1,6 @@
 --! Opens and closes what lets tasks in and out: pauses and resumes the queue or a tenant, drains the queue.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves
+--! include clock context record state settings lanes ordering moves
 --! arg now
 --! arg action           pause, resume or drain
 --! arg tenant           '' for the queue

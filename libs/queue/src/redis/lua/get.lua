@@ -1,6 +1,6 @@
 --! Reads tasks.
 --! flags no-writes
---! include rows
+--! include state rows
 --! each key
 --! reply for each: its row (rows.lua), or '' where there is no such task
 

@@ -1,14 +1,14 @@
 --! Takes waiting tasks for a worker.
 --! flags allow-oom
---! include clock context run record settings lanes ordering moves due finish allowance start levels asked take
+--! include clock context run record state settings lanes ordering moves due finish allowance start levels asked take
 --! arg now
 --! arg worker
---! arg request          tokens are `<request>.<index>`; '' where nothing is to be taken and none is used up
+--! arg request          '' where nothing is to be taken and none is used up
 --! arg max
 --! arg lease_ms
 --! arg tenants          served first, by spaces
 --! arg steal            served then, by spaces; ~ for everybody
---! reply now, more (1 or 0), ms until the next may be taken or '', deadline, then for each task: key, record, '' or `<index of its token> <deadline> <attempt> <failures> <crashes>` with its errors, ␞ between
+--! reply now, more (1 or 0), ms until the next may be taken or '', deadline, then for each task: key, record, '' or `<deadline> <attempt> <failures> <crashes>` with its errors, ␞ between
 
 local context = new_context(keys, read_clock(now))
 local reply = { context.now }

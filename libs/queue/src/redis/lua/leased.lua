@@ -1,6 +1,6 @@
 --! Reads the tasks that a worker has leased.
 --! flags no-writes
---! include rows
+--! include state rows
 --! arg worker
 --! arg limit
 --! reply for each: its row (rows.lua)

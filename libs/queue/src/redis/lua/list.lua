@@ -1,6 +1,6 @@
 --! Reads a page of tasks, looking at a bounded number of them.
 --! flags no-writes
---! include record rows
+--! include record state rows
 --! arg source           journal, due, leases, or finished:<state>
 --! arg state            '' for any; so for type, tenant and tag
 --! arg type
@@ -112,7 +112,7 @@ local function matches(key, score)
       return false
     end
   end
-  return state == '' or (redis.call('HGET', keys.state .. key, 'state') or 'pending') == state
+  return state == '' or (read_state(keys, key, 'state')[1] or 'pending') == state
 end
 
 local candidates, more

@@ -1,7 +1,7 @@
 --! Makes due tasks pending, lets parked tenants go whose time has come, and expires waiting tasks whose time to start
 --! has passed.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves due finish allowance
+--! include clock context record state settings lanes ordering moves due finish allowance
 --! arg now
 --! reply count, more (1 or 0), ms until the next time at which something is to be done, or ''
 

@@ -1,6 +1,6 @@
 --! Removes finished tasks beyond retention, and drops from the journal what it need not hold.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves removal
+--! include clock context record state settings lanes ordering moves removal
 --! arg now
 --! each terminal state, longest age in ms, most tasks, most bytes
 --! reply count, more (1 or 0)

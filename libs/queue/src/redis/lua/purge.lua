@@ -1,6 +1,6 @@
 --! Ends waiting tasks, or removes finished ones, a bounded number of them.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves finish removal
+--! include clock context record state settings lanes ordering moves finish removal
 --! arg now
 --! arg state            waiting, pending, or a terminal state
 --! arg tenant           '' for all

@@ -1,7 +1,7 @@
 --! Takes lost leases: counts a crash, and puts the task back to the head of its lane or, after too many, into
 --! the dead-letter queue. After a gap it first gives every lease of before one more length.
 --! flags allow-oom
---! include clock context run record settings lanes ordering moves finish notes leases
+--! include clock context run record state settings lanes ordering moves finish notes leases
 --! arg now
 --! arg between_ms       how long, by the caller's own measure, it has not reaped this queue, 0 where it does not know
 --! reply count, more (1 or 0), ms until the next deadline or ''
@@ -24,7 +24,7 @@ if rewound_at then
   local clamped = 0
   local furthest = redis.call('ZRANGE', keys.leases, 0, limits.choreTasksMax - 1, 'REV', 'WITHSCORES')
   for i = 1, #furthest, 2 do
-    local _, _, lease_ms = read_run(redis.call('HGET', keys.state .. furthest[i], 'run') or '')
+    local _, _, lease_ms = read_run(read_state(keys, furthest[i], 'run')[1] or '')
     lease_ms = tonumber(lease_ms or 0)
     if tonumber(furthest[i + 1]) > now_ms + lease_ms then
       redis.call('ZADD', keys.leases, now_ms + lease_ms, furthest[i])
@@ -43,7 +43,7 @@ local back, count = {}, 0
 for i = 1, #lost, 2 do
   local key, deadline = lost[i], tonumber(lost[i + 1])
   local state_key = keys.state .. key
-  local state = redis.call('HMGET', state_key, 'state', 'attempt', 'crashes', 'cancel', 'run', 'since', 'settled')
+  local state = read_state(keys, key, 'state', 'attempt', 'crashes', 'cancel', 'run', 'since', 'settled')
   local task = read_task(keys, key)
   local worker, _, lease_ms = read_run(state[5] or '')
   if not task or state[1] ~= 'running' then
@@ -55,6 +55,7 @@ for i = 1, #lost, 2 do
     count = count + 1
     end_leases(context, worker, { key }, 'crashed')
     add_error(keys, now_ms, key, state[2], worker, '')
+    spread_state(keys, key)
     redis.call('HSET', state_key, 'crashes', crashes)
     -- Without its token nobody can settle this attempt any more; the one that settled before is again the last.
     if state[7] then

@@ -1,6 +1,6 @@
 --! Removes finished tasks.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves removal rows outcome
+--! include clock context record state settings lanes ordering moves removal rows outcome
 --! arg now
 --! each key
 --! reply for each: code, state before, row
@@ -9,7 +9,7 @@ local context = new_context(keys, read_clock(now))
 local reply, removed = {}, {}
 for i = first_each, #ARGV do
   local key = ARGV[i]
-  local state = redis.call('EXISTS', keys.task .. key) == 1 and (redis.call('HGET', keys.state .. key, 'state') or 'pending') or ''
+  local state = redis.call('EXISTS', keys.task .. key) == 1 and (read_state(keys, key, 'state')[1] or 'pending') or ''
   local code = state == '' and 'task-not-found' or is_open[state] and 'wrong-state' or 'done'
   answer(keys, reply, key, code, state)
   if code == 'done' then

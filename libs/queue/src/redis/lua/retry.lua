@@ -1,6 +1,6 @@
 --! Makes failed, cancelled and expired tasks pending again, with all their attempts.
 --! flags
---! include clock context record settings lanes ordering moves rows outcome
+--! include clock context record state settings lanes ordering moves rows outcome
 --! arg now
 --! each key
 --! reply for each: code, state before, row
@@ -13,7 +13,7 @@ for i = first_each, #ARGV do
   local task = read_task(keys, key)
   local code, state = 'task-not-found', ''
   if task then
-    local fields = redis.call('HMGET', state_key, 'state', 'attempt', 'since')
+    local fields = read_state(keys, key, 'state', 'attempt', 'since')
     code, state = 'wrong-state', fields[1] or 'pending'
     if state == 'failed' or state == 'cancelled' or state == 'expired' then
       code = 'done'

@@ -1,6 +1,6 @@
 --! Ends leases, and takes the next tasks in the same step where `max` says how many.
 --! flags allow-oom
---! include clock context run record settings lanes ordering moves due finish allowance start levels asked take retry notes leases
+--! include clock context run record state settings lanes ordering moves due finish allowance start levels asked take retry notes leases
 --! arg now
 --! arg worker           of the next lease; the seven from here are those of lease.lua
 --! arg request
@@ -9,7 +9,7 @@
 --! arg tenants
 --! arg steal
 --! arg settlements      how many follow
---! each key, token, how many values follow: 0 of what is complete and has no result and no log lines, else action (complete, fail, release), result or error, terms, log lines; terms of a failure: retryable (1 or 0) ␟ retry in ms or '' ␟ random ␟ default retry policy, of a release: retry after ms or ''
+--! each key, request of its lease, how many values follow: 0 of what is complete and has no result and no log lines, else action (complete, fail, release), result or error, terms, log lines; terms of a failure: retryable (1 or 0) ␟ retry in ms or '' ␟ random ␟ default retry policy, of a release: retry after ms or ''
 --! reply now, then for each settlement: its state, or `- <code>`; then as lease.lua from `more`
 
 local context = new_context(keys, read_clock(now))
@@ -32,51 +32,129 @@ local alike
 
 local function count_completed()
   if alike then
+    if alike.text then
+      write_plain(keys, alike.keys, alike.text)
+    end
     note_finished(context, alike.task, alike.keys, 'completed', alike.result_bytes)
     record_moves(context, alike.task, alike.keys, 'running', 'completed', alike.attempt)
-    end_leases(context, alike.worker, alike.keys, 'completed')
+    end_leases(context, read_run(alike.run), alike.keys, 'completed')
     alike = nil
   end
 end
 
-local function complete(worker, task, attempt, result_bytes)
-  redis.call('HSET', keys.state .. task.key, 'state', 'completed', 'finished', context.stamp)
-  reply[#reply + 1] = 'completed'
-  if not alike or task ~= alike.task or attempt ~= alike.attempt or worker ~= alike.worker then
-    count_completed()
-    alike = { task = task, attempt = attempt, worker = worker, keys = {}, result_bytes = 0 }
+-- States that are strings, by key, as this call leaves them.
+local texts = {}
+do
+  local settled, i = {}, first_each
+  for n = 1, settlements do
+    settled[n] = ARGV[i]
+    i = i + 3 + ARGV[i + 2]
   end
+  for n, text in ipairs(plain_texts(keys, settled)) do
+    texts[settled[n]] = text or nil
+  end
+end
+
+local function complete(run, task, attempt, result_bytes)
+  local before = texts[task.key]
+  if not alike or task ~= alike.task or attempt ~= alike.attempt or run ~= alike.run or before ~= alike.before then
+    count_completed()
+    alike = { task = task, attempt = attempt, run = run, before = before, keys = {}, result_bytes = 0 }
+    if before then
+      local plain = read_plain(before)
+      alike.text = plain_state('completed', plain.token, plain.run, context.stamp, plain.brief)
+    end
+  end
+  if before then
+    texts[task.key] = alike.text
+  else
+    redis.call('HSET', keys.state .. task.key, 'state', 'completed', 'finished', context.stamp)
+  end
+  reply[#reply + 1] = 'completed'
   alike.keys[#alike.keys + 1] = task.key
   alike.result_bytes = alike.result_bytes + result_bytes
 end
 
--- Most tasks of a call were started together.
-local latest_run, latest_worker
-local function worker_of(run)
-  if run ~= latest_run then
-    latest_run, latest_worker = run, read_run(run)
+local released, lanes = {}, {}
+
+local function release(worker, task, attempt, terms)
+  local state_key = keys.state .. task.key
+  local cancelled, since = unpack(redis.call('HMGET', state_key, 'cancel', 'since'))
+  attempt = attempt - 1
+  redis.call('HSET', state_key, 'attempt', attempt)
+  if terms ~= '' then
+    context.not_before = math.max(context.not_before, now_ms + terms)
+    redis.call('HSET', keys.meta, 'notBefore', string.format('%.0f', context.not_before))
   end
-  return latest_worker
+  if cancelled then
+    cancel(worker, task, attempt)
+  else
+    since = since or task.created
+    redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'outcome', 'pending')
+    released[#released + 1] = { task, since }
+    record_move(context, task, 'running', 'pending', attempt)
+    leave(worker, task.key, 'pending', 'released')
+  end
 end
 
--- Released tasks go back to the heads of their lanes together, so that they keep their order.
-local released, lanes = {}, {}
+local function fail(worker, task, attempt, terms, detail)
+  local state_key = keys.state .. task.key
+  local retryable, retry_in, random, default_policy = string.match(terms, '^(%d)\31(%d*)\31([^\31]*)\31(.*)$')
+  local known = redis.call('HMGET', state_key, 'failures', 'cancel', 'since')
+  local failures, cancelled, since = (known[1] or 0) + 1, known[2], known[3]
+  local own_policy = read_retry(keys, task.key)
+  local policy = own_policy ~= '' and own_policy or default_policy
+  add_error(keys, now_ms, task.key, attempt, worker, detail)
+  redis.call('HSET', state_key, 'failures', failures)
+  local reason
+  if retryable == '0' then
+    reason = 'not-retryable'
+  elseif failures >= tonumber(string.match(policy, '^%d+')) then
+    reason = 'attempts-exhausted'
+  end
+  if cancelled then
+    cancel(worker, task, attempt)
+  elseif reason then
+    finish(context, task, 'failed', 0, 'outcome', 'failed', 'reason', reason)
+    record_move(context, task, 'running', 'failed', attempt)
+    leave(worker, task.key, 'failed')
+  else
+    local wait = retry_in ~= '' and tonumber(retry_in) or retry_delay(policy, failures, tonumber(random))
+    if wait > 0 then
+      redis.call('HSET', state_key, 'state', 'retrying', 'due', now_ms + wait, 'outcome', 'retrying')
+      add_due(context, task.key, now_ms + wait)
+      record_move(context, task, 'running', 'retrying', attempt)
+      leave(worker, task.key, 'retrying', 'retried')
+    else
+      local again = next_since(now_ms, since or task.created)
+      redis.call('HSET', state_key, 'state', 'pending', 'since', again, 'outcome', 'pending')
+      line_up(context, lanes, task, again)
+      record_move(context, task, 'running', 'pending', attempt)
+      add_minute(context, 'retried', 1)
+      leave(worker, task.key, 'pending', 'retried')
+    end
+  end
+end
 
 local i = first_each
 for _ = 1, settlements do
-  local key, token, more = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local key, asked, more = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local action, body, terms, lines = 'complete', '', '', 0
   if more > 0 then
     action, body, terms, lines = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], more - 3
   end
-  local state_key = keys.state .. key
-  -- Only what every settlement needs: each field more costs 0.3 us.
-  local state, holding, attempt, run, brief = unpack(redis.call('HMGET', state_key, 'state', 'token', 'attempt', 'run', 'brief'))
-  if state ~= 'running' or holding ~= token then
-    local settled, outcome = unpack(redis.call('HMGET', state_key, 'settled', 'outcome'))
+  local state, holding, attempt, run, brief, settled, outcome
+  if texts[key] then
+    local plain = read_plain(texts[key])
+    state, holding, attempt, run, brief = plain.state, plain.token, plain.attempt, plain.run, plain.brief
+  else
+    state, holding, attempt, run, brief, settled, outcome =
+      unpack(redis.call('HMGET', keys.state .. key, 'state', 'token', 'attempt', 'run', 'brief', 'settled', 'outcome'))
+  end
+  if state ~= 'running' or holding ~= asked then
     -- Only its settlement can have completed it, and nothing moves it on: it says so itself.
     outcome = state == 'completed' and state or outcome
-    if state ~= 'running' and holding == token and outcome or state == 'running' and settled == token then
+    if state ~= 'running' and holding == asked and outcome or state == 'running' and settled == asked then
       -- A repeat: what it led to the first time.
       reply[#reply + 1] = outcome
     else
@@ -86,10 +164,11 @@ for _ = 1, settlements do
   else
     -- What comes back needs its times as well.
     local task = action == 'complete' and ending_task(keys, key, brief or '') or read_task(keys, key)
-    local holder = worker_of(run)
     if action ~= 'complete' or lines > 0 then
       -- Events are in the order of the settlements.
       count_completed()
+      spread_state(keys, key)
+      texts[key] = nil
     end
     local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 6, lines)
     if logged then
@@ -99,60 +178,11 @@ for _ = 1, settlements do
       if body ~= '' then
         redis.call('SET', keys.result .. key, body)
       end
-      complete(holder, task, attempt, #body)
+      complete(run, task, attempt, #body)
     elseif action == 'release' then
-      local cancelled, since = unpack(redis.call('HMGET', state_key, 'cancel', 'since'))
-      attempt = attempt - 1
-      redis.call('HSET', state_key, 'attempt', attempt)
-      if terms ~= '' then
-        context.not_before = math.max(context.not_before, now_ms + terms)
-        redis.call('HSET', keys.meta, 'notBefore', string.format('%.0f', context.not_before))
-      end
-      if cancelled then
-        cancel(holder, task, attempt)
-      else
-        since = since or task.created
-        redis.call('HSET', state_key, 'state', 'pending', 'since', since, 'outcome', 'pending')
-        released[#released + 1] = { task, since }
-        record_move(context, task, 'running', 'pending', attempt)
-        leave(holder, key, 'pending', 'released')
-      end
+      release(read_run(run), task, attempt, terms)
     else
-      local retryable, retry_in, random, default_policy = string.match(terms, '^(%d)\31(%d*)\31([^\31]*)\31(.*)$')
-      local known = redis.call('HMGET', state_key, 'failures', 'cancel', 'since')
-      local failures, cancelled, since = (known[1] or 0) + 1, known[2], known[3]
-      local own_policy = read_retry(keys, key)
-      local policy = own_policy ~= '' and own_policy or default_policy
-      add_error(keys, now_ms, key, attempt, holder, body)
-      redis.call('HSET', state_key, 'failures', failures)
-      local reason
-      if retryable == '0' then
-        reason = 'not-retryable'
-      elseif failures >= tonumber(string.match(policy, '^%d+')) then
-        reason = 'attempts-exhausted'
-      end
-      if cancelled then
-        cancel(holder, task, attempt)
-      elseif reason then
-        finish(context, task, 'failed', 0, 'outcome', 'failed', 'reason', reason)
-        record_move(context, task, 'running', 'failed', attempt)
-        leave(holder, key, 'failed')
-      else
-        local wait = retry_in ~= '' and tonumber(retry_in) or retry_delay(policy, failures, tonumber(random))
-        if wait > 0 then
-          redis.call('HSET', state_key, 'state', 'retrying', 'due', now_ms + wait, 'outcome', 'retrying')
-          add_due(context, key, now_ms + wait)
-          record_move(context, task, 'running', 'retrying', attempt)
-          leave(holder, key, 'retrying', 'retried')
-        else
-          local again = next_since(now_ms, since or task.created)
-          redis.call('HSET', state_key, 'state', 'pending', 'since', again, 'outcome', 'pending')
-          line_up(context, lanes, task, again)
-          record_move(context, task, 'running', 'pending', attempt)
-          add_minute(context, 'retried', 1)
-          leave(holder, key, 'pending', 'retried')
-        end
-      end
+      fail(read_run(run), task, attempt, terms, body)
     end
   end
   i = i + 3 + more
@@ -160,6 +190,7 @@ end
 count_completed()
 push_lanes(context, lanes)
 hand_over_freed(context)
+-- Released tasks go back to the heads of their lanes together, so that they keep their order.
 for n = #released, 1, -1 do
   local task, since = unpack(released[n])
   local priority, tenant = lane_of(context, task)

@@ -1,6 +1,6 @@
 --! Reads a task together with the place in the queue's events up to which they have become true of it.
 --! flags no-writes
---! include rows
+--! include state rows
 --! each key
 --! reply row (rows.lua) or '', id of the latest entry or ''
 

@@ -1,6 +1,6 @@
 --! Changes the priority or the time of waiting tasks.
 --! flags allow-oom
---! include clock context record settings lanes ordering moves due rows outcome
+--! include clock context record state settings lanes ordering moves due rows outcome
 --! arg now
 --! each key, priority or '', time to run at or ''
 --! reply for each: code, state before, row
@@ -25,7 +25,7 @@ for i = first_each, #ARGV, 3 do
   local task = read_task(keys, key)
   local code, state = 'task-not-found', ''
   if task then
-    local fields = redis.call('HMGET', state_key, 'state', 'attempt', 'since')
+    local fields = read_state(keys, key, 'state', 'attempt', 'since')
     local new_priority = priority ~= '' and priority ~= task.priority
     code, state = 'wrong-state', fields[1] or 'pending'
     if state == 'pending' and run_at == '' then

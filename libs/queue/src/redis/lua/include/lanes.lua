@@ -38,7 +38,7 @@ end
 local function entry_is_current(keys, entry)
   local since = since_of(entry)
   local key = key_of(entry)
-  local state = redis.call('HMGET', keys.state .. key, 'state', 'since')
+  local state = read_state(keys, key, 'state', 'since')
   if state[1] then
     return state[1] == 'pending' and state[2] == since
   end

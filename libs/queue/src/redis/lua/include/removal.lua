@@ -1,7 +1,7 @@
 -- Counts a finished task as removed; returns the bytes that go with it.
-local function count_removed(context, key, state, has_result)
+local function count_removed(context, key, state, brief, has_result)
   local keys = context.keys
-  local task = ending_task(keys, key, redis.call('HGET', keys.state .. key, 'brief') or '')
+  local task = ending_task(keys, key, brief or '')
   if not task then
     return 0
   end
@@ -24,7 +24,7 @@ end
 -- `removed`, out of the elders.
 local function remove_task(context, key, state, removed)
   removed[#removed + 1] = key
-  local bytes = count_removed(context, key, state, true)
+  local bytes = count_removed(context, key, state, read_state(context.keys, key, 'brief')[1], true)
   unlink_tasks(context.keys, { key })
   return bytes
 end
@@ -34,19 +34,22 @@ local function remove_oldest(context, state, most, wanted, removed)
   local keys = context.keys
   local finished_key = keys.finished .. state
   local slice = most > 0 and redis.call('ZRANGE', finished_key, 0, most - 1, 'WITHSCORES') or {}
-  local results = {}
+  local results, names = {}, {}
   for i = 1, #slice, 2 do
-    results[#results + 1] = keys.result .. slice[i]
+    local n = #names + 1
+    names[n], results[n] = slice[i], keys.result .. slice[i]
   end
   local has_results = #results > 0 and redis.call('EXISTS', unpack(results)) > 0
+  local texts = plain_texts(keys, names)
   local gone, gone_bytes = {}, 0
   for i = 1, #slice, 2 do
     if not wanted(tonumber(slice[i + 1]), #gone, gone_bytes) then
       break
     end
-    local key = slice[i]
+    local key, text = slice[i], texts[#gone + 1]
+    local brief = text and read_plain(text).brief or redis.call('HGET', keys.state .. key, 'brief')
     gone[#gone + 1], removed[#removed + 1] = key, key
-    gone_bytes = gone_bytes + count_removed(context, key, state, has_results)
+    gone_bytes = gone_bytes + count_removed(context, key, state, brief, has_results)
   end
   if #gone > 0 then
     unlink_tasks(keys, gone)

@@ -15,7 +15,7 @@ local function read_row(keys, key, full)
       record = string.sub(record, 1, string.find(record, '\n', 1, true))
     end
   end
-  local fields = redis.call('HGETALL', keys.state .. key)
+  local fields = read_fields(keys, key)
   local row = { key, record, fields, '', '', {} }
   local state, erred
   for i = 1, #fields, 2 do

@@ -4,25 +4,22 @@ local function append_task(reply, key, record, history)
   reply[n + 1], reply[n + 2], reply[n + 3] = key, record, history
 end
 
--- Not said of first attempts, which most are, and which have the deadline of their call and the token of their place.
-local function history_of(keys, key, index, deadline, attempt, failures, crashes)
+-- Not said of first attempts, which most are, and which have the deadline of their call.
+local function history_of(keys, key, deadline, attempt, failures, crashes)
   local errors = attempt == '1' and {} or redis.call('LRANGE', keys.errors .. key, 0, -1)
-  table.insert(errors, 1, index .. ' ' .. deadline .. ' ' .. attempt .. ' ' .. failures .. ' ' .. crashes)
+  table.insert(errors, 1, deadline .. ' ' .. attempt .. ' ' .. failures .. ' ' .. crashes)
   return table.concat(errors, '\30')
 end
 
--- The tasks that a repeated request took and that are still held with its tokens, appended to `reply`.
+-- The tasks that a repeated request took and that are still held by it, appended to `reply`.
 local function retake(context, request, taken, reply)
   local keys = context.keys
-  local index = 0
   for key in string.gmatch(taken, '%S+') do
-    local token = request .. '.' .. index
-    local state = redis.call('HMGET', keys.state .. key, 'state', 'token', 'attempt', 'failures', 'crashes')
-    if state[1] == 'running' and state[2] == token then
-      append_task(reply, key, redis.call('GET', keys.task .. key), history_of(keys, key, index,
+    local state = read_state(keys, key, 'state', 'token', 'attempt', 'failures', 'crashes')
+    if state[1] == 'running' and state[2] == request then
+      append_task(reply, key, redis.call('GET', keys.task .. key), history_of(keys, key,
         redis.call('ZSCORE', keys.leases, key), state[3], state[4] or '0', state[5] or '0'))
     end
-    index = index + 1
   end
 end
 
@@ -53,6 +50,9 @@ end
 local function count_started(taking)
   local context, alike = taking.context, taking.alike
   if alike then
+    if alike.is_plain then
+      write_plain(context.keys, alike.keys, plain_state('running', taking.request, taking.run, '', alike.task.brief))
+    end
     record_moves(context, alike.task, alike.keys, 'pending', 'running', alike.attempt)
     local changes, count = changes_of(context, alike.task.tenant), #alike.keys
     add(changes.waits, alike.class, count)
@@ -85,8 +85,8 @@ local function read_entries(keys, entries)
   local states
   if redis.call('EXISTS', unpack(state_keys)) > 0 then
     states = {}
-    for i, state_key in ipairs(state_keys) do
-      states[i] = redis.call('HMGET', state_key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
+    for i, key in ipairs(names) do
+      states[i] = read_state(keys, key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
     end
   end
   return sinces, names, redis.call('MGET', unpack(task_keys)), states
@@ -106,8 +106,7 @@ local function starting_task(taking, key, record)
     local said = string.match(record, '^%d+\31[^\31]*\31[^\31]*\31[^\31]*\31', at)
     local brief = priority .. '\31' .. string.sub(said, 1, -2)
     task = read_brief(brief)
-    -- Left out where it would make a hash table of the listpack that the state is.
-    task.said, task.brief = said, #brief <= 64 and brief or ''
+    task.said, task.brief = said, brief
     taking.latest = task
   end
   task.key, task.created, task.expires = key, created, expires
@@ -153,9 +152,11 @@ local function start(taking, priority, entry, since, key, record, state)
   local count = #taken
   -- As text: a number would be formatted anew by each of its three uses.
   local attempt = state[3] and string.format('%d', state[3] + 1) or '1'
-  local token = taking.request .. '.' .. count
-  redis.call('HSET', keys.state .. key, 'state', 'running', 'attempt', attempt, 'token', token, 'run', taking.run,
-    'brief', task.brief)
+  local is_plain = not state[1]
+  if not is_plain then
+    redis.call('HSET', keys.state .. key, 'state', 'running', 'attempt', attempt, 'token', taking.request, 'run', taking.run,
+      'brief', short_brief(task.brief))
+  end
   if state[6] then
     -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
     redis.call('HSET', keys.state .. key, 'settled', state[6])
@@ -164,14 +165,15 @@ local function start(taking, priority, entry, since, key, record, state)
     taking.since, taking.class = since, wait_class(taking.class, now - since)
   end
   local alike = taking.alike
-  if not alike or task ~= alike.task or attempt ~= alike.attempt or taking.class ~= alike.class then
+  if not alike or task ~= alike.task or attempt ~= alike.attempt or taking.class ~= alike.class
+    or is_plain ~= alike.is_plain then
     count_started(taking)
-    alike = { task = task, attempt = attempt, class = taking.class, keys = {} }
+    alike = { task = task, attempt = attempt, class = taking.class, is_plain = is_plain, keys = {} }
     taking.alike = alike
   end
   alike.keys[#alike.keys + 1] = key
   append_task(taking.reply, key, record, attempt == '1' and ''
-    or history_of(keys, key, count, taking.deadline, attempt, state[4] or '0', state[5] or '0'))
+    or history_of(keys, key, taking.deadline, attempt, state[4] or '0', state[5] or '0'))
   taken[count + 1], taking.done[key] = key, true
   deadlines[count * 2 + 1], deadlines[count * 2 + 2] = taking.deadline, key
 end
@@ -188,6 +190,7 @@ local function start_each(taking, priority, lane, entries)
       for rest = #entries, i + 1, -1 do
         redis.call('LPUSH', lane, entries[rest])
       end
+      count_started(taking)
       hand_over_freed(context)
       return false
     end
