@@ -61,8 +61,8 @@ export const BROKEN_OPERATIONS: readonly BrokenEngine[] = [
   },
   {
     about: 'removes finished tasks a moment too early',
-    breaks: 'return now_ms - ended > age_max',
-    into: 'return now_ms - ended >= age_max',
+    breaks: "'(%.0f', now_ms - age_max",
+    into: "'%.0f', now_ms - age_max",
     story: [submitSome(1), lease(), complete(), advance(86_400_000), { do: 'prune', queue: 0 }],
   },
 ];

@@ -13,7 +13,7 @@ for i = 1, #counts, 2 do
 end
 local left, removed = limits.purgeTasksMax, {}
 for _, state in ipairs({ 'completed', 'failed', 'cancelled', 'expired' }) do
-  left = left - remove_oldest(context, state, left, function() return true end, removed)
+  left = left - remove_oldest(context, state, left, left, 0, removed)
 end
 call_each('ZREM', keys.elders, removed)
 finish_call(context)

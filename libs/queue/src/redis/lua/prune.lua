@@ -12,14 +12,11 @@ local removed = {}
 for i = first_each, #ARGV, 4 do
   local state, age_max, tasks_max, bytes_max = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local finished_key = keys.finished .. state
-  local tasks = redis.call('ZCARD', finished_key)
-  local bytes = tonumber(redis.call('HGET', keys.meta, 'bytes:' .. state) or 0)
-  local function beyond(ended, tasks_gone, bytes_gone)
-    return now_ms - ended > age_max or tasks - tasks_gone > tasks_max or bytes - bytes_gone > bytes_max
-  end
-  local head = redis.call('ZRANGE', finished_key, 0, 0, 'WITHSCORES')
-  if left > 0 and head[1] and beyond(tonumber(head[2]), 0, 0) then
-    left = left - remove_oldest(context, state, left, beyond, removed)
+  local aged = redis.call('ZCOUNT', finished_key, '-inf', string.format('(%.0f', now_ms - age_max))
+  local count = math.max(aged, redis.call('ZCARD', finished_key) - tasks_max)
+  local bytes = (redis.call('HGET', keys.meta, 'bytes:' .. state) or 0) - bytes_max
+  if left > 0 and (count > 0 or bytes > 0) then
+    left = left - remove_oldest(context, state, left, count, bytes, removed)
   end
 end
 call_each('ZREM', keys.elders, removed)

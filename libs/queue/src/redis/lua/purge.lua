@@ -89,7 +89,7 @@ elseif state == 'waiting' or state == 'pending' then
   end
 else
   local removed = {}
-  count = remove_oldest(context, state, left, function() return true end, removed)
+  count = remove_oldest(context, state, left, left, 0, removed)
   left = left - count
   call_each('ZREM', keys.elders, removed)
 end

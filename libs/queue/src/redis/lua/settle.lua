@@ -33,7 +33,7 @@ local alike
 local function count_completed()
   if alike then
     if alike.text then
-      write_plain(keys, alike.keys, alike.text)
+      write_plain(alike.state_keys, alike.text)
     end
     note_finished(context, alike.task, alike.keys, 'completed', alike.result_bytes)
     record_moves(context, alike.task, alike.keys, 'running', 'completed', alike.attempt)
@@ -43,23 +43,23 @@ local function count_completed()
 end
 
 -- States that are strings, by key, as this call leaves them.
-local texts = {}
+local texts, state_keys = {}, {}
 do
   local settled, i = {}, first_each
   for n = 1, settlements do
-    settled[n] = ARGV[i]
+    settled[n], state_keys[n] = ARGV[i], keys.state .. ARGV[i]
     i = i + 3 + ARGV[i + 2]
   end
-  for n, text in ipairs(plain_texts(keys, settled)) do
+  for n, text in ipairs(plain_texts(state_keys)) do
     texts[settled[n]] = text or nil
   end
 end
 
-local function complete(run, task, attempt, result_bytes)
+local function complete(run, task, state_key, attempt, result_bytes)
   local before = texts[task.key]
   if not alike or task ~= alike.task or attempt ~= alike.attempt or run ~= alike.run or before ~= alike.before then
     count_completed()
-    alike = { task = task, attempt = attempt, run = run, before = before, keys = {}, result_bytes = 0 }
+    alike = { task = task, attempt = attempt, run = run, before = before, keys = {}, state_keys = {}, result_bytes = 0 }
     if before then
       local plain = read_plain(before)
       alike.text = plain_state('completed', plain.token, plain.run, context.stamp, plain.brief)
@@ -68,10 +68,11 @@ local function complete(run, task, attempt, result_bytes)
   if before then
     texts[task.key] = alike.text
   else
-    redis.call('HSET', keys.state .. task.key, 'state', 'completed', 'finished', context.stamp)
+    redis.call('HSET', state_key, 'state', 'completed', 'finished', context.stamp)
   end
   reply[#reply + 1] = 'completed'
-  alike.keys[#alike.keys + 1] = task.key
+  local alikes = #alike.keys + 1
+  alike.keys[alikes], alike.state_keys[alikes] = task.key, state_key
   alike.result_bytes = alike.result_bytes + result_bytes
 end
 
@@ -137,7 +138,7 @@ local function fail(worker, task, attempt, terms, detail)
 end
 
 local i = first_each
-for _ = 1, settlements do
+for n = 1, settlements do
   local key, asked, more = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local action, body, terms, lines = 'complete', '', '', 0
   if more > 0 then
@@ -178,7 +179,7 @@ for _ = 1, settlements do
       if body ~= '' then
         redis.call('SET', keys.result .. key, body)
       end
-      complete(run, task, attempt, #body)
+      complete(run, task, state_keys[n], attempt, #body)
     elseif action == 'release' then
       release(read_run(run), task, attempt, terms)
     else

@@ -1,13 +1,14 @@
--- Notes that a worker's leases of tasks end, and what that counts as among its totals.
+-- Notes that a worker's leases of tasks end, and what that counts as among its totals. The list of keys is given away.
 local function end_leases(context, worker, task_keys, outcome)
-  local ended = context.unleased[worker]
+  local ended, count = context.unleased[worker], #task_keys
   if not ended then
-    ended = { keys = {}, outcomes = {} }
+    ended = { keys = task_keys, outcomes = {} }
     context.unleased[worker] = ended
-  end
-  local n, count = #ended.keys, #task_keys
-  for i = 1, count do
-    ended.keys[n + i] = task_keys[i]
+  else
+    local n = #ended.keys
+    for i = 1, count do
+      ended.keys[n + i] = task_keys[i]
+    end
   end
   add(ended.outcomes, outcome, count)
 end

@@ -5,19 +5,20 @@ local function count_removed(context, key, state, brief, has_result)
   if not task then
     return 0
   end
-  record_move(context, task, state, '-', 0)
+  count_moves(context, task.priority, state, '-', task.type, 1)
   return task.payload_bytes + (has_result and redis.call('STRLEN', keys.result .. key) or 0) + limits.taskOverheadBytes
 end
 
--- With all that is known of them, in one command: 1 us less of each.
-local function unlink_tasks(keys, names)
-  local doomed = {}
-  for i, key in ipairs(names) do
-    local n = i * 5
-    doomed[n - 4], doomed[n - 3], doomed[n - 2] = keys.task .. key, keys.state .. key, keys.result .. key
-    doomed[n - 1], doomed[n] = keys.errors .. key, keys.logs .. key
+-- Adds to `doomed` what is stored of a task. Where what happened to it is a string it has neither errors nor log lines.
+local function doom(keys, doomed, key, state_key, is_plain, has_result)
+  local n = #doomed
+  doomed[n + 1], doomed[n + 2] = keys.task .. key, state_key
+  if not is_plain then
+    doomed[n + 3], doomed[n + 4] = keys.errors .. key, keys.logs .. key
   end
-  redis.call('UNLINK', unpack(doomed))
+  if has_result then
+    doomed[#doomed + 1] = keys.result .. key
+  end
 end
 
 -- Removes a finished task; returns the bytes that went. The caller takes it out of the index of its state and, with
@@ -25,36 +26,43 @@ end
 local function remove_task(context, key, state, removed)
   removed[#removed + 1] = key
   local bytes = count_removed(context, key, state, read_state(context.keys, key, 'brief')[1], true)
-  unlink_tasks(context.keys, { key })
+  local doomed = {}
+  doom(context.keys, doomed, key, context.keys.state .. key, false, true)
+  redis.call('UNLINK', unpack(doomed))
   return bytes
 end
 
--- The oldest `most` tasks of a terminal state for which `wanted(end, tasks before, bytes before)` holds.
-local function remove_oldest(context, state, most, wanted, removed)
+-- Removes the oldest tasks of a terminal state, at most `most`: `count` of them, and more until `bytes` have gone.
+-- Returns how many went.
+local function remove_oldest(context, state, most, count, bytes, removed)
   local keys = context.keys
   local finished_key = keys.finished .. state
-  local slice = most > 0 and redis.call('ZRANGE', finished_key, 0, most - 1, 'WITHSCORES') or {}
-  local results, names = {}, {}
-  for i = 1, #slice, 2 do
-    local n = #names + 1
-    names[n], results[n] = slice[i], keys.result .. slice[i]
+  if bytes <= 0 then
+    most = math.min(most, count)
+  end
+  local names = most > 0 and redis.call('ZRANGE', finished_key, 0, most - 1) or {}
+  local results, state_keys = {}, {}
+  for i, key in ipairs(names) do
+    results[i], state_keys[i] = keys.result .. key, keys.state .. key
   end
   local has_results = #results > 0 and redis.call('EXISTS', unpack(results)) > 0
-  local texts = plain_texts(keys, names)
-  local gone, gone_bytes = {}, 0
-  for i = 1, #slice, 2 do
-    if not wanted(tonumber(slice[i + 1]), #gone, gone_bytes) then
+  local texts = plain_texts(state_keys)
+  -- In one command: 1 us less of each.
+  local doomed, gone, gone_bytes = {}, 0, 0
+  for i, key in ipairs(names) do
+    if i > count and gone_bytes >= bytes then
       break
     end
-    local key, text = slice[i], texts[#gone + 1]
-    local brief = text and read_plain(text).brief or redis.call('HGET', keys.state .. key, 'brief')
-    gone[#gone + 1], removed[#removed + 1] = key, key
+    local text = texts[i]
+    local brief = text and read_plain(text).brief or redis.call('HGET', state_keys[i], 'brief')
+    gone, removed[#removed + 1] = i, key
     gone_bytes = gone_bytes + count_removed(context, key, state, brief, has_results)
+    doom(keys, doomed, key, state_keys[i], text, has_results)
   end
-  if #gone > 0 then
-    unlink_tasks(keys, gone)
-    redis.call('ZREM', finished_key, unpack(gone))
+  if gone > 0 then
+    redis.call('UNLINK', unpack(doomed))
+    redis.call('ZREMRANGEBYRANK', finished_key, 0, gone - 1)
     redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -gone_bytes)
   end
-  return #gone
+  return gone
 end

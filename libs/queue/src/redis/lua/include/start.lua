@@ -51,7 +51,7 @@ local function count_started(taking)
   local context, alike = taking.context, taking.alike
   if alike then
     if alike.is_plain then
-      write_plain(context.keys, alike.keys, plain_state('running', taking.request, taking.run, '', alike.task.brief))
+      write_plain(alike.state_keys, plain_state('running', taking.request, taking.run, '', alike.task.brief))
     end
     record_moves(context, alike.task, alike.keys, 'pending', 'running', alike.attempt)
     local changes, count = changes_of(context, alike.task.tenant), #alike.keys
@@ -82,14 +82,14 @@ local function read_entries(keys, entries)
     local since, key = string.match(entry, '^(%d+)~([^~]+)')
     sinces[i], names[i], task_keys[i], state_keys[i] = since, key, keys.task .. key, keys.state .. key
   end
-  local states
+  local read = { sinces = sinces, names = names, state_keys = state_keys, records = redis.call('MGET', unpack(task_keys)) }
   if redis.call('EXISTS', unpack(state_keys)) > 0 then
-    states = {}
+    read.states = {}
     for i, key in ipairs(names) do
-      states[i] = read_state(keys, key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
+      read.states[i] = read_state(keys, key, 'state', 'since', 'attempt', 'failures', 'crashes', 'token')
     end
   end
-  return sinces, names, redis.call('MGET', unpack(task_keys)), states
+  return read
 end
 
 local no_state = {}
@@ -113,9 +113,11 @@ local function starting_task(taking, key, record)
   return task
 end
 
--- Starts the task of a lane's entry; not where the entry no longer stands for a pending task, or its ordering key is
--- held: then it steps aside.
-local function start(taking, priority, entry, since, key, record, state)
+-- Starts the task of the nth of a lane's entries; not where the entry no longer stands for a pending task, or its ordering
+-- key is held: then it steps aside.
+local function start(taking, priority, entry, read, n)
+  local since, key, state_key, record = read.sinces[n], read.names[n], read.state_keys[n], read.records[n]
+  local state = read.states and read.states[n] or no_state
   local context = taking.context
   local keys, now = context.keys, context.now
   local task = starting_task(taking, key, record)
@@ -154,12 +156,12 @@ local function start(taking, priority, entry, since, key, record, state)
   local attempt = state[3] and string.format('%d', state[3] + 1) or '1'
   local is_plain = not state[1]
   if not is_plain then
-    redis.call('HSET', keys.state .. key, 'state', 'running', 'attempt', attempt, 'token', taking.request, 'run', taking.run,
-      'brief', short_brief(task.brief))
+    redis.call('HSET', state_key, 'state', 'running', 'attempt', attempt, 'token', taking.request, 'run', taking.run, 'brief',
+      short_brief(task.brief))
   end
   if state[6] then
     -- The token that settled last stays known, so that its late repeat is still answered (settle.lua).
-    redis.call('HSET', keys.state .. key, 'settled', state[6])
+    redis.call('HSET', state_key, 'settled', state[6])
   end
   if since ~= taking.since then
     taking.since, taking.class = since, wait_class(taking.class, now - since)
@@ -168,10 +170,11 @@ local function start(taking, priority, entry, since, key, record, state)
   if not alike or task ~= alike.task or attempt ~= alike.attempt or taking.class ~= alike.class
     or is_plain ~= alike.is_plain then
     count_started(taking)
-    alike = { task = task, attempt = attempt, class = taking.class, is_plain = is_plain, keys = {} }
+    alike = { task = task, attempt = attempt, class = taking.class, is_plain = is_plain, keys = {}, state_keys = {} }
     taking.alike = alike
   end
-  alike.keys[#alike.keys + 1] = key
+  local alikes = #alike.keys + 1
+  alike.keys[alikes], alike.state_keys[alikes] = key, state_key
   append_task(taking.reply, key, record, attempt == '1' and ''
     or history_of(keys, key, taking.deadline, attempt, state[4] or '0', state[5] or '0'))
   taken[count + 1], taking.done[key] = key, true
@@ -181,10 +184,10 @@ end
 -- Starts the tasks of entries taken from the head of a lane; false where the lane has changed meanwhile.
 local function start_each(taking, priority, lane, entries)
   local context = taking.context
-  local sinces, names, records, states = read_entries(context.keys, entries)
+  local read = read_entries(context.keys, entries)
   for i, entry in ipairs(entries) do
     taking.looks = taking.looks - 1
-    start(taking, priority, entry, sinces[i], names[i], records[i], states and states[i] or no_state)
+    start(taking, priority, entry, read, i)
     if #context.freed > 0 then
       -- The next task of an ordering key comes before those that were popped along with this one.
       for rest = #entries, i + 1, -1 do
