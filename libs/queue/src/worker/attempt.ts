@@ -13,7 +13,7 @@ export class Attempt {
   /** How it ended, once it has. */
   outcome?: AttemptOutcome;
   /** Called when the handler was asked to stop and its time for that is over. */
-  onGraceOver: () => void = () => undefined;
+  onGraceOver: () => void = nobodyWaits;
 
   #controller?: AbortController;
   readonly #graceTimers: NodeJS.Timeout[] = [];
@@ -92,3 +92,5 @@ export class Attempt {
 }
 
 const NO_NEWS = {};
+
+function nobodyWaits(): void {}

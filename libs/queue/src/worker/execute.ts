@@ -2,6 +2,7 @@ import { LIMITS } from '../core/limits.js';
 import type { LeasedTask } from '../core/ports/consumer.js';
 import type { JsonText, TaskError } from '../core/task.js';
 import type { Attempt } from './attempt.js';
+import { AttemptContext } from './attempt-context.js';
 import {
   AttemptStopped,
   PermanentError,
@@ -10,7 +11,7 @@ import {
   SlowDown,
   type StopReason,
 } from './errors.js';
-import type { HandlerContext, HandlerDefinition } from './handler.js';
+import type { HandlerDefinition } from './handler.js';
 
 /** How an attempt ended. */
 export type AttemptEnd =
@@ -32,71 +33,53 @@ export type AttemptEnd =
  *
  * @param timeoutMs for tasks and handlers that name none
  */
-export async function execute(
+export function execute(
   attempt: Attempt,
   handler: HandlerDefinition | undefined,
   timeoutMs: number,
 ): Promise<AttemptEnd> {
-  if (attempt.stopReason) return endOfStopped(attempt.stopReason, timeoutMs);
-  if (!handler) return noHandler(attempt.task);
+  if (attempt.stopReason) return Promise.resolve(endOfStopped(attempt.stopReason, timeoutMs));
+  if (!handler) return Promise.resolve(noHandler(attempt.task));
 
   const limitMs = attempt.task.timeoutMs ?? handler.timeoutMs ?? timeoutMs;
-  const timer = setTimeout(() => attempt.stop('timeout', 0), limitMs);
-  try {
-    const end = await new Promise<AttemptEnd | undefined>((resolve) => {
-      attempt.onGraceOver = () => resolve(undefined);
-      void runHandler(attempt, handler).then(resolve);
-    });
-    const reason = attempt.stopReason;
-    // Whoever finishes in spite of a cancellation or a shutdown has finished.
-    const finished = end?.outcome === 'completed' && reason !== 'timeout' && reason !== 'lease-lost';
-    return end && (finished || !reason) ? end : endOfStopped(reason!, limitMs);
-  } finally {
-    clearTimeout(timer);
-    attempt.close();
-  }
+  // Not with `await`: each function that waits costs an attempt half a kilobyte.
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => attempt.stop('timeout', 0), limitMs);
+    const onEnd = (end: AttemptEnd | undefined): void => {
+      clearTimeout(timer);
+      attempt.close();
+      const reason = attempt.stopReason;
+      // Whoever finishes in spite of a cancellation or a shutdown has finished.
+      const finished = end?.outcome === 'completed' && reason !== 'timeout' && reason !== 'lease-lost';
+      resolve(end && (finished || !reason) ? end : endOfStopped(reason!, limitMs));
+    };
+    attempt.onGraceOver = () => onEnd(undefined);
+    void runHandler(attempt, handler, onEnd);
+  });
 }
 
-async function runHandler(attempt: Attempt, handler: HandlerDefinition): Promise<AttemptEnd> {
+async function runHandler(
+  attempt: Attempt,
+  handler: HandlerDefinition,
+  onEnd: (end: AttemptEnd) => void,
+): Promise<void> {
   try {
-    const payload = await parsePayload(attempt.task, handler);
+    const given = readPayload(attempt.task);
+    const payload = handler.parse ? await handler.parse(given) : given;
     if (attempt.stopReason) throw new AttemptStopped(attempt.stopReason);
-    return completed(await handler.run(contextOf(attempt, payload)));
+    onEnd(completed(await handler.run(new AttemptContext(attempt, payload))));
   } catch (thrown) {
-    return endOfThrown(thrown);
+    onEnd(endOfThrown(thrown));
   }
 }
 
-async function parsePayload({ payload }: LeasedTask, handler: HandlerDefinition): Promise<unknown> {
-  let value: unknown;
+function readPayload({ payload }: LeasedTask): unknown {
   try {
-    value = payload === undefined ? undefined : JSON.parse(payload);
+    return payload === undefined ? undefined : JSON.parse(payload);
   } catch {
     // The engine takes payloads as they come; whoever submits through the API cannot get here.
     throw new PermanentError('The payload is not valid JSON.', 'invalid-payload');
   }
-  return handler.parse ? handler.parse(value) : value;
-}
-
-function contextOf(attempt: Attempt, payload: unknown): HandlerContext {
-  const { id, queue, type, tenant, priority, tags, metadata, errors } = attempt.task;
-  return {
-    id,
-    queue,
-    type,
-    tenant,
-    priority,
-    payload,
-    attempt: attempt.task.attempt,
-    previousErrors: errors,
-    tags,
-    metadata,
-    get signal() {
-      return attempt.signal;
-    },
-    progress: (value) => attempt.setProgress(value),
-    log: (message) => attempt.addLog(message),
-  };
 }
 
 function completed(value: unknown): AttemptEnd {
