@@ -29,6 +29,8 @@ import type { WakeSource } from './wake-listener.js';
 const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '', tenants: '', steal: '' };
 /** Values per leased task in the reply of take.lua. */
 const TASK_WIDTH = 3;
+/** What settle.lua says before a code. */
+const REFUSED = '- ';
 
 /** Reply of lease.lua, and the end of that of settle.lua. */
 type LeaseReply = [more: number, nextDueMs: number | '', deadline: string, ...tasks: string[]];
@@ -150,10 +152,13 @@ export class RedisConsumer implements Consumer {
       each,
     )) as [number, ...string[]];
     const outcomes = settlements.map(({ id }, i): SettleOutcome => {
-      const [state, refusal] = reply[i]!.split(' ') as [TaskState, ErrorCode | undefined];
-      return refusal
-        ? { status: 'refused', error: new QueueError(refusal, { taskId: id }) }
-        : { status: 'settled', state };
+      const answer = reply[i]!;
+      return answer.startsWith(REFUSED)
+        ? {
+            status: 'refused',
+            error: new QueueError(answer.slice(REFUSED.length) as ErrorCode, { taskId: id }),
+          }
+        : { status: 'settled', state: answer as TaskState };
     });
     const rest = reply.slice(settlements.length) as unknown as LeaseReply;
     return { outcomes, lease: request && decodeLease(request, rest) };
@@ -200,7 +205,8 @@ type Request = LeaseRequest & { requestId: string };
  * key is in the token alone: tasks that a request took have the same state (state.lua).
  */
 function requestOf(leaseToken: string, key: string): string {
-  return leaseToken.endsWith(`.${key}`) ? leaseToken.slice(0, -key.length - 1) : '';
+  const end = leaseToken.length - key.length - 1;
+  return leaseToken[end] === '.' && leaseToken.endsWith(key) ? leaseToken.slice(0, end) : '';
 }
 
 function identified(request: LeaseRequest): Request {
