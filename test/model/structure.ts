@@ -1,4 +1,11 @@
-import { isTerminal, type QueueName, sizeClass, type Task } from '@app/queue';
+import {
+  isTerminal,
+  type QueueName,
+  sizeClass,
+  type Task,
+  TERMINAL_STATES,
+  type TaskState,
+} from '@app/queue';
 import { queueKey } from '../../libs/queue/src/redis/keys.js';
 import type { TestQueue } from '../support/redis.js';
 import { readLines, scopeOf } from './lanes.js';
@@ -135,9 +142,25 @@ class Audit {
     this.#same('due', await this.#members('due'), this.#keysIn('scheduled', 'retrying'));
     this.#same('leases', await this.#members('leases'), this.#keysIn('running'));
     await this.#checkLeasedBy();
+    for (const state of TERMINAL_STATES) await this.#checkFinished(state);
     const mayExpire = this.#keysIn('scheduled', 'pending');
     const expiring = (await this.#members('expiry')).filter((each) => !mayExpire.includes(each));
     this.#same('expiry of tasks that have started or ended', expiring, []);
+  }
+
+  /** Each member of the index names tasks that ended when its score says. */
+  async #checkFinished(state: TaskState): Promise<void> {
+    const members = await this.#scores('finished', state);
+    const indexed = members.flatMap((member) => {
+      const [keys, ended] = member.split('=');
+      return keys!.split(' ').map((key) => `${key}=${ended}`);
+    });
+    const ended = this.tasks.filter((task) => task.state === state);
+    this.#same(
+      `${state} tasks by end`,
+      indexed,
+      ended.map(({ id, finishedAt }) => `${this.#keyOf(id)}=${finishedAt}`),
+    );
   }
 
   /** What each worker has leased is what runs for it, and nobody else has an index. */

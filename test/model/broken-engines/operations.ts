@@ -37,8 +37,20 @@ export const BROKEN_OPERATIONS: readonly BrokenEngine[] = [
   {
     about: 'removes tasks that have not ended',
     breaks: "is_open[state] and 'wrong-state' or 'done'",
-    into: "'done'",
+    // It looks for its end, of which there is none.
+    into: "(function() ended = ended or 0 end)() or 'done'",
     story: [submitSome(1), lease(), { do: 'remove', tasks: [0] }],
+  },
+  {
+    about: 'forgets the ends of those that ended with a task that is removed',
+    breaks: 'rest[#rest + 1] = each ~= key and each or nil',
+    into: '',
+    story: [
+      submitSome(2),
+      lease(2),
+      settle({ lease: 0, action: 'complete' }, { lease: 1, action: 'complete' }),
+      { do: 'remove', tasks: [0] },
+    ],
   },
   {
     about: 'leaves scheduled tasks where all that wait are purged',
@@ -61,8 +73,8 @@ export const BROKEN_OPERATIONS: readonly BrokenEngine[] = [
   },
   {
     about: 'removes finished tasks a moment too early',
-    breaks: "'(%.0f', now_ms - age_max",
-    into: "'%.0f', now_ms - age_max",
+    breaks: 'now_ms - age_max',
+    into: 'now_ms - age_max + 1',
     story: [submitSome(1), lease(), complete(), advance(86_400_000), { do: 'prune', queue: 0 }],
   },
 ];

@@ -57,6 +57,8 @@ export const LIMITS = {
   choreTasksMax: 50,
   /** Finished tasks one call removes: freeing memory is cheaper than moving a task. */
   pruneTasksMax: 100,
+  /** Finished tasks that one member of their index names: to take one out, its member is written anew. */
+  finishedTogetherMax: 100,
   /**
    * A queue not reaped for longer than this was out of reach (Redis stopped, or its clock jumped): its workers
    * could not extend either. Several times the reaper's interval, and far below any sensible lease.

@@ -161,7 +161,8 @@ export const QUEUE_KEYS = {
     suffix: 'finished:',
     of: 'terminal state',
     type: 'sorted set',
-    holds: 'Tasks in that state by end. `finished:failed` is the dead-letter queue.',
+    holds:
+      'Tasks in that state by end: each member names, by spaces, up to 100 that ended together. `finished:failed` is the dead-letter queue.',
   },
   journal: {
     suffix: 'journal',

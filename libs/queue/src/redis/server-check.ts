@@ -11,8 +11,8 @@ import { isRefusedCommand } from './redis-errors.js';
  * can still read. A new version reads the one before, so that a rolling deploy has both at work; 3 does not, since no
  * release ever wrote 1 or 2.
  */
-const DATA_VERSION = 3;
-const DATA_VERSION_MIN = 3;
+const DATA_VERSION = 4;
+const DATA_VERSION_MIN = 4;
 
 const REDIS_VERSION_MIN = [7, 0] as const;
 const VALKEY_VERSION_MIN = [7, 2] as const;

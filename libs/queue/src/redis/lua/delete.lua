@@ -1,6 +1,6 @@
 --! Removes a queue in which nothing waits or runs, a bounded part of it.
 --! flags allow-oom
---! include clock context record state settings lanes ordering moves removal
+--! include clock context record state settings lanes ordering moves finished removal
 --! arg now
 --! reply queue-not-empty, or tasks removed, more (1 or 0)
 
@@ -13,7 +13,9 @@ for i = 1, #counts, 2 do
 end
 local left, removed = limits.purgeTasksMax, {}
 for _, state in ipairs({ 'completed', 'failed', 'cancelled', 'expired' }) do
-  left = left - remove_oldest(context, state, left, left, 0, removed)
+  if left > 0 then
+    left = left - remove_oldest(context, state, left, left, 0, 0, removed)
+  end
 end
 call_each('ZREM', keys.elders, removed)
 finish_call(context)

@@ -1,7 +1,7 @@
 --! Reads a page of tasks, looking at a bounded number of them.
 --! flags no-writes
---! include record state rows
---! arg source           journal, due, leases, or finished:<state>
+--! include record state finished rows
+--! arg source           journal, due, leases or finished
 --! arg state            '' for any; so for type, tenant and tag
 --! arg type
 --! arg tenant
@@ -44,6 +44,15 @@ local function from_set(set_key)
     end
   end
   return pairs_found, #values / 2 == examine_max
+end
+
+local function from_finished()
+  local task_keys, ends = read_finished(keys.finished .. state, reversed, examine_max, after_score, after_member)
+  local pairs_found = {}
+  for i = 1, math.min(#task_keys, examine_max) do
+    pairs_found[i] = { ends[i], task_keys[i] }
+  end
+  return pairs_found, #task_keys >= examine_max
 end
 
 local function from_journal()
@@ -118,8 +127,10 @@ end
 local candidates, more
 if source == 'journal' then
   candidates, more = from_journal()
+elseif source == 'finished' then
+  candidates, more = from_finished()
 else
-  candidates, more = from_set(source == 'due' and keys.due or source == 'leases' and keys.leases or keys.finished .. state)
+  candidates, more = from_set(source == 'due' and keys.due or keys.leases)
 end
 local rows = {}
 local last = { after_score, after_member }

@@ -1,6 +1,6 @@
 --! Removes finished tasks beyond retention, and drops from the journal what it need not hold.
 --! flags allow-oom
---! include clock context record state settings lanes ordering moves removal
+--! include clock context record state settings lanes ordering moves finished removal
 --! arg now
 --! each terminal state, longest age in ms, most tasks, most bytes
 --! reply count, more (1 or 0)
@@ -9,14 +9,18 @@ local context = new_context(keys, read_clock(now))
 local now_ms, left = context.now, limits.pruneTasksMax
 local removed = {}
 
+local totals, counts = {}, redis.call('HGETALL', keys.counts)
+for i = 1, #counts, 2 do
+  add(totals, string.sub(counts[i], 3), counts[i + 1])
+end
+
 for i = first_each, #ARGV, 4 do
   local state, age_max, tasks_max, bytes_max = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  local finished_key = keys.finished .. state
-  local aged = redis.call('ZCOUNT', finished_key, '-inf', string.format('(%.0f', now_ms - age_max))
-  local count = math.max(aged, redis.call('ZCARD', finished_key) - tasks_max)
+  local count, before = (totals[state] or 0) - tasks_max, now_ms - age_max
   local bytes = (redis.call('HGET', keys.meta, 'bytes:' .. state) or 0) - bytes_max
-  if left > 0 and (count > 0 or bytes > 0) then
-    left = left - remove_oldest(context, state, left, count, bytes, removed)
+  local oldest = redis.call('ZRANGE', keys.finished .. state, 0, 0, 'WITHSCORES')[2]
+  if left > 0 and oldest and (count > 0 or bytes > 0 or tonumber(oldest) < before) then
+    left = left - remove_oldest(context, state, left, count, bytes, before, removed)
   end
 end
 call_each('ZREM', keys.elders, removed)

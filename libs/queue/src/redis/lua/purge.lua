@@ -1,6 +1,6 @@
 --! Ends waiting tasks, or removes finished ones, a bounded number of them.
 --! flags allow-oom
---! include clock context record state settings lanes ordering moves finish removal
+--! include clock context record state settings lanes ordering moves finish finished removal
 --! arg now
 --! arg state            waiting, pending, or a terminal state
 --! arg tenant           '' for all
@@ -89,7 +89,7 @@ elseif state == 'waiting' or state == 'pending' then
   end
 else
   local removed = {}
-  count = remove_oldest(context, state, left, left, 0, removed)
+  count = remove_oldest(context, state, left, left, 0, 0, removed)
   left = left - count
   call_each('ZREM', keys.elders, removed)
 end

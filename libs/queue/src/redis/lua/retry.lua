@@ -1,6 +1,6 @@
 --! Makes failed, cancelled and expired tasks pending again, with all their attempts.
 --! flags
---! include clock context record state settings lanes ordering moves rows outcome
+--! include clock context record state settings lanes ordering moves finished rows outcome
 --! arg now
 --! each key
 --! reply for each: code, state before, row
@@ -13,11 +13,11 @@ for i = first_each, #ARGV do
   local task = read_task(keys, key)
   local code, state = 'task-not-found', ''
   if task then
-    local fields = read_state(keys, key, 'state', 'attempt', 'since')
+    local fields = read_state(keys, key, 'state', 'attempt', 'since', 'finished')
     code, state = 'wrong-state', fields[1] or 'pending'
     if state == 'failed' or state == 'cancelled' or state == 'expired' then
       code = 'done'
-      redis.call('ZREM', keys.finished .. state, key)
+      drop_finished(keys, state, key, fields[4])
       redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -(task.payload_bytes + limits.taskOverheadBytes))
       redis.call('HDEL', state_key, 'finished', 'reason', 'failures', 'crashes', 'cancel', 'due')
       local since = next_since(context.now, fields[3] or task.created)

@@ -220,10 +220,20 @@ local function ring_wake(wake_key)
   end
 end
 
+-- To the index of a terminal state: a member for all that ended together, where one for each cost 1.6 us of a task.
+local function add_finished(finished_key, ended, task_keys)
+  local members = {}
+  for first = 1, #task_keys, limits.finishedTogetherMax do
+    local n, last = #members, math.min(first + limits.finishedTogetherMax - 1, #task_keys)
+    members[n + 1], members[n + 2] = ended, table.concat(task_keys, ' ', first, last)
+  end
+  call_each('ZADD', finished_key, members)
+end
+
 local function write_context(context)
   local keys = context.keys
-  for state, members in pairs(context.finished) do
-    call_each('ZADD', keys.finished .. state, members)
+  for state, task_keys in pairs(context.finished) do
+    add_finished(keys.finished .. state, context.stamp, task_keys)
     redis.call('HINCRBY', keys.meta, 'bytes:' .. state, context.bytes[state])
   end
   for priority in pairs(context.moved_rings) do

@@ -1,15 +1,15 @@
 -- Tasks that differ in their keys alone are in a terminal state now. Their size counts towards the queue's bound on finished
 -- bytes: payload, result, and 300 for the rest.
 local function note_finished(context, task, task_keys, state, result_bytes)
-  local members = context.finished[state]
-  if not members then
-    members = {}
-    context.finished[state] = members
+  local finished = context.finished[state]
+  if not finished then
+    finished = {}
+    context.finished[state] = finished
     context.bytes[state] = 0
   end
-  local n, count, stamp = #members, #task_keys, context.stamp
+  local n, count = #finished, #task_keys
   for i = 1, count do
-    members[n + i * 2 - 1], members[n + i * 2] = stamp, task_keys[i]
+    finished[n + i] = task_keys[i]
   end
   context.bytes[state] = context.bytes[state] + count * (task.payload_bytes + limits.taskOverheadBytes) + result_bytes
 end

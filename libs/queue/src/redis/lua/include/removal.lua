@@ -32,36 +32,38 @@ local function remove_task(context, key, state, removed)
   return bytes
 end
 
--- Removes the oldest tasks of a terminal state, at most `most`: `count` of them, and more until `bytes` have gone.
--- Returns how many went.
-local function remove_oldest(context, state, most, count, bytes, removed)
+-- Removes the oldest tasks of a terminal state, at most `most`: `count` of them, more until `bytes` have gone, and all that ended
+-- before a time. Returns how many went.
+local function remove_oldest(context, state, most, count, bytes, before, removed)
   local keys = context.keys
   local finished_key = keys.finished .. state
-  if bytes <= 0 then
-    most = math.min(most, count)
-  end
-  local names = most > 0 and redis.call('ZRANGE', finished_key, 0, most - 1) or {}
+  local names, ends, through = read_finished(finished_key, false, most, '', '')
   local results, state_keys = {}, {}
-  for i, key in ipairs(names) do
-    results[i], state_keys[i] = keys.result .. key, keys.state .. key
+  for i = 1, math.min(#names, most) do
+    results[i], state_keys[i] = keys.result .. names[i], keys.state .. names[i]
   end
   local has_results = #results > 0 and redis.call('EXISTS', unpack(results)) > 0
   local texts = plain_texts(state_keys)
   -- In one command: 1 us less of each.
   local doomed, gone, gone_bytes = {}, 0, 0
-  for i, key in ipairs(names) do
-    if i > count and gone_bytes >= bytes then
+  for i, state_key in ipairs(state_keys) do
+    if i > count and gone_bytes >= bytes and tonumber(ends[i]) >= before then
       break
     end
-    local text = texts[i]
-    local brief = text and read_plain(text).brief or redis.call('HGET', state_keys[i], 'brief')
+    local key, text = names[i], texts[i]
+    local brief = text and read_plain(text).brief or redis.call('HGET', state_key, 'brief')
     gone, removed[#removed + 1] = i, key
     gone_bytes = gone_bytes + count_removed(context, key, state, brief, has_results)
-    doom(keys, doomed, key, state_keys[i], text, has_results)
+    doom(keys, doomed, key, state_key, text, has_results)
   end
   if gone > 0 then
     redis.call('UNLINK', unpack(doomed))
-    redis.call('ZREMRANGEBYRANK', finished_key, 0, gone - 1)
+    local ended, rest = ends[gone], {}
+    for i = gone + 1, #names do
+      rest[#rest + 1] = ends[i] == ended and names[i] or nil
+    end
+    redis.call('ZREMRANGEBYRANK', finished_key, 0, through[ended] - 1)
+    add_finished(finished_key, ended, rest)
     redis.call('HINCRBY', keys.meta, 'bytes:' .. state, -gone_bytes)
   end
   return gone
