@@ -72,23 +72,33 @@ export function acceptedFrom(queue: QueueName, key: string, task: NewTask, now: 
   return newbornTask(queue, key, spec, { createdAt: now, dueAt, expiresAt });
 }
 
-/** What `read_row` of rows.lua returns. */
+/** What `read_rows` of rows.lua returns of a task. */
 export type Row = [
   key: string,
   record: string,
-  fields: string[],
+  happened: string | string[],
   deadline: string,
   result: string,
   errors: string[],
 ];
 
-export function decodeRow(queue: QueueName, [key, record, fields, deadline, result, errors]: Row): Task {
+/** The fields of a state, a string or a hash: state.lua says what it is when. */
+function decodeState(happened: string | string[]): Record<string, string | undefined> {
+  if (typeof happened === 'string') {
+    const [state, , run, finished] = happened.split(SEPARATOR, 4);
+    return { state, run, finished: finished || undefined, attempt: '1' };
+  }
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < happened.length; i += 2) fields[happened[i]!] = happened[i + 1]!;
+  return fields;
+}
+
+export function decodeRow(queue: QueueName, [key, record, happened, deadline, result, errors]: Row): Task {
   const { head, spec } = decodeRecord(record);
-  if (fields.length === 0) return newbornTask(queue, key, spec, head);
-  const values: Record<string, string> = {};
-  for (let i = 0; i < fields.length; i += 2) values[fields[i]!] = fields[i + 1]!;
-  const { due, run, finished, attempt, failures, crashes, progress, reason, retried, cancel } = values;
-  const state = values['state'] as TaskState;
+  if (happened.length === 0) return newbornTask(queue, key, spec, head);
+  const fields = decodeState(happened);
+  const { due, run, finished, attempt, failures, crashes, progress, reason, retried, cancel } = fields;
+  const state = fields['state'] as TaskState;
   const running = state === 'running';
   // As run.lua writes it.
   const [workerId, startedAt] = run?.split(' ') ?? [];

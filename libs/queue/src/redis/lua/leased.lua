@@ -5,8 +5,4 @@
 --! arg limit
 --! reply for each: its row (rows.lua)
 
-local reply = {}
-for _, key in ipairs(redis.call('SRANDMEMBER', keys.leasedBy .. worker, limit)) do
-  reply[#reply + 1] = read_row(keys, key)
-end
-return reply
+return read_rows(keys, redis.call('SRANDMEMBER', keys.leasedBy .. worker, limit), false)

@@ -132,20 +132,16 @@ elseif source == 'finished' then
 else
   candidates, more = from_set(source == 'due' and keys.due or keys.leases)
 end
-local rows = {}
+local found = {}
 local last = { after_score, after_member }
 for i, candidate in ipairs(candidates) do
-  if #rows == limit_max then
+  if #found == limit_max then
     more = true
     break
   end
   last = candidate
   if matches(candidate[2], candidate[1]) then
-    rows[#rows + 1] = read_row(keys, candidate[2], full == '1')
+    found[#found + 1] = candidate[2]
   end
 end
-local reply = { more and 1 or 0, last[1], last[2] }
-for _, row in ipairs(rows) do
-  reply[#reply + 1] = row
-end
-return reply
+return { more and 1 or 0, last[1], last[2], unpack(read_rows(keys, found, full == '1')) }

@@ -5,4 +5,4 @@
 --! reply row (rows.lua) or '', id of the latest entry or ''
 
 local latest = redis.call('XREVRANGE', keys.events, '+', '-', 'COUNT', 1)
-return { read_row(keys, ARGV[first_each], true) or '', latest[1] and latest[1][1] or '' }
+return { read_rows(keys, { ARGV[first_each] }, true)[1], latest[1] and latest[1][1] or '' }

@@ -1,39 +1,62 @@
--- A task as it is, for readers: key, record, state fields, lease deadline, result, errors. Without `full` the
--- record stops after its header and the last two are empty.
-local function read_row(keys, key, full)
-  local record = full and redis.call('GET', keys.task .. key) or redis.call('GETRANGE', keys.task .. key, 0, 16383)
-  if not record or record == '' then
-    return nil
+-- A record up to its payload.
+local function read_header(task_key)
+  local record = redis.call('GETRANGE', task_key, 0, 16383)
+  local header = string.find(record, '\n', 1, true)
+  if not header and record ~= '' then
+    -- A header with much metadata.
+    record = redis.call('GET', task_key)
+    header = string.find(record, '\n', 1, true)
   end
-  if not full then
-    local header = string.find(record, '\n', 1, true)
-    if header then
-      record = string.sub(record, 1, header)
-    else
-      -- A header with much metadata.
-      record = redis.call('GET', keys.task .. key)
-      record = string.sub(record, 1, string.find(record, '\n', 1, true))
+  return header and string.sub(record, 1, header)
+end
+
+-- Tasks as they are, for readers; '' where there is none. Of each: key, record, what has happened to it (state.lua: a string,
+-- or fields and values), lease deadline, result, errors. Without `full` the record stops after its header and the last two are
+-- empty. Those for all of them are read together: the end of a wait is a read of a task, and 30 come at once.
+local function read_rows(keys, task_keys, full)
+  if #task_keys == 0 then
+    return {}
+  end
+  local names, state_keys, records = {}, {}, {}
+  for i, key in ipairs(task_keys) do
+    names[i], state_keys[i] = keys.task .. key, keys.state .. key
+    records[i] = not full and read_header(names[i])
+  end
+  records = full and redis.call('MGET', unpack(names)) or records
+  local texts = plain_texts(state_keys)
+  local rows, completed, results = {}, {}, {}
+  for i, key in ipairs(task_keys) do
+    local row = ''
+    if records[i] then
+      local happened, state, erred = texts[i], nil, false
+      if happened then
+        state = string.match(happened, '^[^\31]*')
+      else
+        happened = redis.call('HGETALL', state_keys[i])
+        for field = 1, #happened, 2 do
+          local name = happened[field]
+          if name == 'state' then
+            state = happened[field + 1]
+          elseif name == 'failures' or name == 'crashes' or name == 'retried' then
+            erred = true
+          end
+        end
+      end
+      row = { key, records[i], happened, '', '', {} }
+      if state == 'running' then
+        row[4] = redis.call('ZSCORE', keys.leases, key) or ''
+      end
+      if full and state == 'completed' then
+        completed[#completed + 1], results[#results + 1] = row, keys.result .. key
+      end
+      if full and erred then
+        row[6] = redis.call('LRANGE', keys.errors .. key, 0, -1)
+      end
     end
+    rows[i] = row
   end
-  local fields = read_fields(keys, key)
-  local row = { key, record, fields, '', '', {} }
-  local state, erred
-  for i = 1, #fields, 2 do
-    local field = fields[i]
-    if field == 'state' then
-      state = fields[i + 1]
-    elseif field == 'failures' or field == 'crashes' or field == 'retried' then
-      erred = true
-    end
+  for i, result in ipairs(#results > 0 and redis.call('MGET', unpack(results)) or {}) do
+    completed[i][5] = result or ''
   end
-  if state == 'running' then
-    row[4] = redis.call('ZSCORE', keys.leases, key) or ''
-  end
-  if full and state == 'completed' then
-    row[5] = redis.call('GET', keys.result .. key) or ''
-  end
-  if full and erred then
-    row[6] = redis.call('LRANGE', keys.errors .. key, 0, -1)
-  end
-  return row
+  return rows
 end

@@ -50,20 +50,6 @@ local function read_state(keys, key, ...)
   return values
 end
 
--- All fields and their values, as HGETALL gives them.
-local function read_fields(keys, key)
-  local text = plain_text(keys, key)
-  if not text then
-    return redis.call('HGETALL', keys.state .. key)
-  end
-  local fields = {}
-  for field, value in pairs(read_plain(text)) do
-    local n = #fields
-    fields[n + 1], fields[n + 2] = field, value
-  end
-  return fields
-end
-
 -- The brief of a hash: left out where it would make a hash table of the listpack that the state is.
 local function short_brief(brief)
   return #brief <= 64 and brief or ''
