@@ -36,6 +36,16 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
     story: [submitSome(1), lease(), complete(), { do: 'repeat' }],
   },
   {
+    about: 'completes twice what one call settles twice',
+    breaks: 'ARGV[i + 1] == asked and texts[ARGV[i]] == before do',
+    into: 'ARGV[i + 1] == asked do',
+    story: [
+      submitSome(1),
+      lease(),
+      settle({ lease: 0, action: 'complete' }, { lease: 0, action: 'complete' }),
+    ],
+  },
+  {
     about: 'gives a repeated lease request other tasks',
     breaks: 'if again then',
     into: 'if false then',

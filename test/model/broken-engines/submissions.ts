@@ -10,6 +10,26 @@ export const BROKEN_SUBMISSIONS: readonly BrokenEngine[] = [
     story: [submitSome(1, { ttlMs: 1_000 }), advance(1_000), lease()],
   },
   {
+    about: 'starts tasks that have expired along with others',
+    breaks: "since .. '\\31\\31%d+",
+    into: "since .. '\\31%d*\\31%d+",
+    story: [submit({ key: 'k0' }, { key: 'k1', ttlMs: 1_000 }), advance(1_000), lease(2)],
+  },
+  {
+    about: 'starts in place of a removed task another of its key along with others',
+    breaks: "'\\31' .. since .. '\\31\\31%d+",
+    into: "'\\31%d+\\31\\31%d+",
+    story: [
+      submit({ key: 'p0' }, { key: 'k0' }),
+      { do: 'cancel', tasks: [0] },
+      { do: 'remove', tasks: [0] },
+      advance(10),
+      submit({ key: 'p1' }),
+      submit({ key: 'k0' }),
+      lease(2),
+    ],
+  },
+  {
     about: 'starts tasks before they are due',
     breaks: `if next_due_at(context) > context.now then
 return 0

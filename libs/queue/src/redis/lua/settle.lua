@@ -33,7 +33,7 @@ local alike
 local function count_completed()
   if alike then
     if alike.text then
-      write_plain(alike.state_keys, alike.text)
+      redis.call('MSET', unpack(alike.states))
     end
     note_finished(context, alike.task, alike.keys, 'completed', alike.result_bytes)
     record_moves(context, alike.task, alike.keys, 'running', 'completed', alike.attempt)
@@ -43,10 +43,10 @@ local function count_completed()
 end
 
 -- States that are strings, by key, as this call leaves them.
-local texts, state_keys = {}, {}
+local texts, state_keys, count = {}, {}, tonumber(settlements)
 do
   local settled, i = {}, first_each
-  for n = 1, settlements do
+  for n = 1, count do
     settled[n], state_keys[n] = ARGV[i], keys.state .. ARGV[i]
     i = i + 3 + ARGV[i + 2]
   end
@@ -59,21 +59,37 @@ local function complete(run, task, state_key, attempt, result_bytes)
   local before = texts[task.key]
   if not alike or task ~= alike.task or attempt ~= alike.attempt or run ~= alike.run or before ~= alike.before then
     count_completed()
-    alike = { task = task, attempt = attempt, run = run, before = before, keys = {}, state_keys = {}, result_bytes = 0 }
+    alike = { task = task, attempt = attempt, run = run, before = before, keys = {}, states = {}, result_bytes = 0 }
     if before then
       local plain = read_plain(before)
       alike.text = plain_state('completed', plain.token, plain.run, context.stamp, plain.brief)
     end
   end
+  local alikes = #alike.keys + 1
+  alike.keys[alikes] = task.key
   if before then
     texts[task.key] = alike.text
+    alike.states[alikes * 2 - 1], alike.states[alikes * 2] = state_key, alike.text
   else
     redis.call('HSET', state_key, 'state', 'completed', 'finished', context.stamp)
   end
   reply[#reply + 1] = 'completed'
-  local alikes = #alike.keys + 1
-  alike.keys[alikes], alike.state_keys[alikes] = task.key, state_key
   alike.result_bytes = alike.result_bytes + result_bytes
+end
+
+-- Completes what the settlements from the nth on, which are ARGV from the ith on, say of tasks like the one just completed, where
+-- it is no more than that, as nearly always: without asking of each all that is asked of the first. Returns how many.
+local function complete_alike(n, i)
+  local from, asked, before, text, states = n, ARGV[i - 2], alike.before, alike.text, alike.states
+  local alikes, answers = #alike.keys, #reply
+  while before and n <= count and ARGV[i + 2] == '0' and ARGV[i + 1] == asked and texts[ARGV[i]] == before do
+    local key = ARGV[i]
+    alikes, answers = alikes + 1, answers + 1
+    texts[key], alike.keys[alikes], reply[answers] = text, key, 'completed'
+    states[alikes * 2 - 1], states[alikes * 2] = state_keys[n], text
+    n, i = n + 1, i + 3
+  end
+  return n - from
 end
 
 local released, lanes = {}, {}
@@ -137,10 +153,10 @@ local function fail(worker, task, attempt, terms, detail)
   end
 end
 
-local i = first_each
-for n = 1, settlements do
+local n, i = 1, first_each
+while n <= count do
   local key, asked, more = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
-  local action, body, terms, lines = 'complete', '', '', 0
+  local action, body, terms, lines, also = 'complete', '', '', 0, 0
   if more > 0 then
     action, body, terms, lines = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], more - 3
   end
@@ -180,13 +196,14 @@ for n = 1, settlements do
         redis.call('SET', keys.result .. key, body)
       end
       complete(run, task, state_keys[n], attempt, #body)
+      also = more == 0 and complete_alike(n + 1, i + 3) or 0
     elseif action == 'release' then
       release(read_run(run), task, attempt, terms)
     else
       fail(read_run(run), task, attempt, terms, body)
     end
   end
-  i = i + 3 + more
+  n, i = n + 1 + also, i + 3 + more + also * 3
 end
 count_completed()
 push_lanes(context, lanes)

@@ -244,6 +244,30 @@ export function describeSettle(setup: Setup): void {
     expect(refusalOf(extended[0])).toBe('task-not-found');
   });
 
+  it('settles each of several tasks alike on its own', async () => {
+    const leased = await startMany('a', 'b', 'c', 'd');
+    const [a, b, c, d] = leased.map(({ id, leaseToken }) => ({
+      id,
+      leaseToken,
+      action: 'complete' as const,
+    }));
+    const { outcomes } = await subject.queue.settle([a!, { ...b!, leaseToken: 'wrong' }, c!, c!, d!]);
+    expect(outcomes.map((outcome) => refusalOf(outcome) ?? 'settled')).toEqual([
+      'settled',
+      'lease-lost',
+      'settled',
+      'settled',
+      'settled',
+    ]);
+    expect(await Promise.all(leased.map(({ id }) => subject.stateOf(id)))).toEqual([
+      'completed',
+      'running',
+      'completed',
+      'completed',
+    ]);
+    expect((await subject.queue.settle([b!])).outcomes.map(refusalOf)).toEqual([undefined]);
+  });
+
   it('answers a mixed batch in order, each on its own', async () => {
     const [a, b, c] = await startMany('a', 'b', 'c');
     if (!a || !b || !c) throw new Error('expected three');

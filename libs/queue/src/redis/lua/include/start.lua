@@ -50,8 +50,8 @@ end
 local function count_started(taking)
   local context, alike = taking.context, taking.alike
   if alike then
-    if alike.is_plain then
-      write_plain(alike.state_keys, plain_state('running', taking.request, taking.run, '', alike.task.brief))
+    if alike.text then
+      redis.call('MSET', unpack(alike.states))
     end
     record_moves(context, alike.task, alike.keys, 'pending', 'running', alike.attempt)
     local changes, count = changes_of(context, alike.task.tenant), #alike.keys
@@ -168,26 +168,66 @@ local function start(taking, priority, entry, read, n)
   end
   local alike = taking.alike
   if not alike or task ~= alike.task or attempt ~= alike.attempt or taking.class ~= alike.class
-    or is_plain ~= alike.is_plain then
+    or is_plain ~= (alike.text ~= nil) then
     count_started(taking)
-    alike = { task = task, attempt = attempt, class = taking.class, is_plain = is_plain, keys = {}, state_keys = {} }
+    alike = { task = task, attempt = attempt, class = taking.class, keys = {}, states = {} }
+    alike.text = is_plain and plain_state('running', taking.request, taking.run, '', task.brief) or nil
     taking.alike = alike
   end
   local alikes = #alike.keys + 1
-  alike.keys[alikes], alike.state_keys[alikes] = key, state_key
+  alike.keys[alikes] = key
+  if is_plain then
+    alike.states[alikes * 2 - 1], alike.states[alikes * 2] = state_key, alike.text
+  end
   append_task(taking.reply, key, record, attempt == '1' and ''
     or history_of(keys, key, taking.deadline, attempt, state[4] or '0', state[5] or '0'))
   taken[count + 1], taking.done[key] = key, true
   deadlines[count * 2 + 1], deadlines[count * 2 + 2] = taking.deadline, key
 end
 
+-- Starts the tasks of a lane's entries from the nth on that are like the one before, have no state, keep to no order and
+-- never expire, as nearly all: without asking of each all that `start` asks. Returns how many.
+local function start_alike(taking, read, n)
+  local alike, taken, names = taking.alike, taking.taken, read.names
+  local task, from = alike and alike.task, n
+  if read.states or not task or taken[#taken] ~= names[n - 1] or task.expires ~= '' or scope_of(taking.context, task) ~= '' then
+    return 0
+  end
+  task.literally = task.literally or string.gsub(task.said, '%W', '%%%0')
+  local done, deadlines, reply, states, text = taking.done, taking.deadlines, taking.reply, alike.states, alike.text
+  local alikes, count, said = #alike.keys, #taken, #reply
+  local since, pattern
+  while names[n] do
+    local key, record = names[n], read.records[n]
+    if read.sinces[n] ~= since then
+      since = read.sinces[n]
+      if wait_class(alike.class, taking.context.now - since) ~= alike.class then
+        break
+      end
+      -- Since then, and not with a record that tells another time of acceptance.
+      pattern = '^2\31' .. task.priority .. '\31' .. since .. '\31\31%d+\31' .. task.literally
+    end
+    if not record or done[key] or not string.find(record, pattern) then
+      break
+    end
+    alikes, count = alikes + 1, count + 1
+    done[key], taken[count], alike.keys[alikes] = true, key, key
+    states[alikes * 2 - 1], states[alikes * 2] = read.state_keys[n], text
+    deadlines[count * 2 - 1], deadlines[count * 2] = taking.deadline, key
+    reply[said + 1], reply[said + 2], reply[said + 3] = key, record, ''
+    said, n = said + 3, n + 1
+  end
+  return n - from
+end
+
 -- Starts the tasks of entries taken from the head of a lane; false where the lane has changed meanwhile.
 local function start_each(taking, priority, lane, entries)
   local context = taking.context
   local read = read_entries(context.keys, entries)
-  for i, entry in ipairs(entries) do
+  local i = 1
+  while i <= #entries do
     taking.looks = taking.looks - 1
-    start(taking, priority, entry, read, i)
+    start(taking, priority, entries[i], read, i)
     if #context.freed > 0 then
       -- The next task of an ordering key comes before those that were popped along with this one.
       for rest = #entries, i + 1, -1 do
@@ -197,6 +237,8 @@ local function start_each(taking, priority, lane, entries)
       hand_over_freed(context)
       return false
     end
+    local also = start_alike(taking, read, i + 1)
+    taking.looks, i = taking.looks - also, i + 1 + also
   end
   return true
 end

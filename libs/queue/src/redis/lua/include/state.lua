@@ -19,15 +19,6 @@ local function read_plain(text)
   return latest_plain.fields
 end
 
--- One text for many.
-local function write_plain(state_keys, text)
-  local values = {}
-  for i, state_key in ipairs(state_keys) do
-    values[i * 2 - 1], values[i * 2] = state_key, text
-  end
-  redis.call('MSET', unpack(values))
-end
-
 -- The strings; false where it is a hash, or nothing has happened.
 local function plain_texts(state_keys)
   return #state_keys > 0 and redis.call('MGET', unpack(state_keys)) or {}
