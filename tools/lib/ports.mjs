@@ -1,23 +1,23 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
+/**
+ * Where a free port is looked for: below those that Linux gives to outgoing connections (32768 and up), of which suites that
+ * run beside each other make many: one took a port between its choice and its use, or while its server was restarted.
+ */
+const [FIRST, LAST] = [20_000, 32_000];
+
 /** Whether a server could listen there now. */
-export async function isPortFree(port, host = '127.0.0.1') {
-  return (await tryListen(port, host)) !== undefined;
-}
-
-/** The preferred port if it is free, else any free one. */
-export async function freePort(preferred = 0, host = '127.0.0.1') {
-  return (await tryListen(preferred, host)) ?? (await tryListen(0, host));
-}
-
-function tryListen(port, host) {
+export function isPortFree(port, host = '127.0.0.1') {
   return new Promise((resolve) => {
     const server = createServer();
     // Any other error, such as a host that is not ours, is for the program to report that will really listen.
-    server.once('error', (error) => resolve(error.code === 'EADDRINUSE' ? undefined : port));
-    server.listen({ port, host, exclusive: true }, () => {
-      const { port: actual } = server.address();
-      server.close(() => resolve(actual));
-    });
+    server.once('error', (error) => resolve(error.code !== 'EADDRINUSE'));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
   });
+}
+
+/** The preferred port if it is free, else any free one. */
+export async function freePort(preferred = randomInt(FIRST, LAST), host = '127.0.0.1') {
+  return (await isPortFree(preferred, host)) ? preferred : freePort(undefined, host);
 }
