@@ -29,8 +29,8 @@ const names = listed('scenario', only, Object.keys(scenarios));
 const wanted = listed('system', systems, [
   ...new Set(Object.values(scenarios).flatMap((one) => one.systems)),
 ]);
+const ROUNDS = 3;
 const settings = {
-  rounds: Number(values.rounds ?? (quick ? 1 : 3)),
   // Of 80,000, half a second's work, much is the compiler's: 125,000 tasks a second became 154,000 with 240,000.
   tasks: Number(values.tasks ?? (quick ? 4_000 : 200_000)),
   requests: Number(values.requests ?? (quick ? 3_000 : 60_000)),
@@ -52,7 +52,7 @@ for (const name of names) {
   const measured = await measureRounds(
     scenario,
     scenario.systems.filter((one) => wanted.includes(one)),
-    settings,
+    { ...settings, rounds: Number(values.rounds ?? (quick ? 1 : (scenario.rounds ?? ROUNDS))) },
   );
   for (const [figure, found] of Object.entries(measured)) figures[figure] = { ...found, commit: run.commit };
   printFigures(measured);

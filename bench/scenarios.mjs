@@ -9,6 +9,7 @@ import { size } from './scenarios/size.mjs';
 /**
  * @typedef {object} Scenario
  * @property {Record<string, {title: string, unit: string, less?: boolean}>} figures what is measured; `less`: less is better
+ * @property {number} [rounds] how many, where three differ too much for a median
  * @property {string[]} systems whom; in the figures the first one is compared with each of the others
  * @property {(system: string, settings: object) => Promise<{stop(): Promise<unknown>}>} [prepare] what all rounds of a system share
  * @property {(system: string, settings: object, prepared?: object) => Promise<Record<string, number>>} measure one round: a

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../../tools/lib/ports.mjs';
+import { freePort, isPortFree } from '../../tools/lib/ports.mjs';
 import { asService } from '../../tools/lib/processes.mjs';
 import { ensureProgram } from './programs.mjs';
 import { ensureRedis, startRedis } from '../../tools/lib/redis.mjs';
@@ -37,7 +37,7 @@ export async function startBeanstalkd() {
   const port = await freePort();
   const child = spawn('beanstalkd', ['-l', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
   const service = asService('beanstalkd', child);
-  while ((await freePort(port)) === port && service.running()) await delay(10);
+  while ((await isPortFree(port)) && service.running()) await delay(10);
   return { port, pid: service.pid, stop: () => service.stop(1_000) };
 }
 

@@ -35,6 +35,7 @@ export const drain = {
     'drain-one': { title: 'Drain, one worker process', unit: 'tasks/s' },
     'drain-two': { title: 'Drain, two worker processes', unit: 'tasks/s' },
   },
+  rounds: 7,
   systems: SYSTEMS,
   async measure(system, { tasks, fsync }) {
     const rate = (workers) =>
@@ -51,6 +52,7 @@ export const latency = {
     'latency-median': { title: 'Enqueue to handler at rest, median', unit: 'ms', less: true },
     'latency-p99': { title: 'Enqueue to handler at rest, p99', unit: 'ms', less: true },
   },
+  rounds: 7,
   systems: SYSTEMS,
   async measure(system, { latencies, fsync }) {
     return withClient(system, fsync, async (client) => {

@@ -27,6 +27,7 @@ export const wait = {
       unit: 'requests/s',
     },
   },
+  rounds: 7,
   systems: ['fairlane'],
   async measure(_system, { requests, fsync }) {
     return whileRunning(await Service.start(fsync), async (service) => ({
