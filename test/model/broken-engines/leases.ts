@@ -37,8 +37,8 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   },
   {
     about: 'completes twice what one call settles twice',
-    breaks: 'ARGV[i + 1] == asked and texts[ARGV[i]] == before do',
-    into: 'ARGV[i + 1] == asked do',
+    breaks: 'requests[n] == asked and texts[settled[n]] == before do',
+    into: 'requests[n] == asked do',
     story: [
       submitSome(1),
       lease(),

@@ -29,6 +29,8 @@ import type { WakeSource } from './wake-listener.js';
 const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '', tenants: '', steal: '' };
 /** Values per leased task in the reply of take.lua. */
 const TASK_WIDTH = 3;
+/** Values of a settlement of which no more is said, as settle.lua is given them. */
+const ITEM_WIDTH = 3;
 /** What settle.lua says before a code. */
 const REFUSED = '- ';
 
@@ -137,17 +139,27 @@ export class RedisConsumer implements Consumer {
 
   private async sendSettlements(queue: QueueName, settlements: readonly Settlement[], request?: Request) {
     const each: (string | number)[] = [];
+    let items = 0;
+    // Of what the latest item is, where another key can be added to it.
+    let alike: string | undefined;
     for (const settlement of settlements) {
       const key = keyOf(settlement.id);
+      const leased = requestOf(settlement.leaseToken, key);
       const values = this.valuesOf(settlement);
-      each.push(key, requestOf(settlement.leaseToken, key), values.length, ...values);
+      const plain = values.length === 0;
+      if (plain && leased === alike) each[each.length - ITEM_WIDTH] += ` ${key}`;
+      else {
+        each.push(key, leased, values.length, ...values);
+        items += 1;
+      }
+      alike = plain ? leased : undefined;
     }
     const [, ...reply] = (await this.scripts.run(
       settleScript,
       queue,
       {
         ...(request ? leaseArguments(request) : NO_LEASE),
-        settlements: settlements.length,
+        settlements: items,
       },
       each,
     )) as [number, ...string[]];

@@ -9,7 +9,7 @@
 --! arg tenants
 --! arg steal
 --! arg settlements      how many follow
---! each key, request of its lease, how many values follow: 0 of what is complete and has no result and no log lines, else action (complete, fail, release), result or error, terms, log lines; terms of a failure: retryable (1 or 0) ␟ retry in ms or '' ␟ random ␟ default retry policy, of a release: retry after ms or ''
+--! each key, request of its lease, how many values follow: 0 of what is complete and has no result and no log lines, of which there may be several keys by spaces, else action (complete, fail, release), result or error, terms, log lines; terms of a failure: retryable (1 or 0) ␟ retry in ms or '' ␟ random ␟ default retry policy, of a release: retry after ms or ''
 --! reply now, then for each settlement: its state, or `- <code>`; then as lease.lua from `more`
 
 local context = new_context(keys, read_clock(now))
@@ -42,17 +42,23 @@ local function count_completed()
   end
 end
 
--- States that are strings, by key, as this call leaves them.
-local texts, state_keys, count = {}, {}, tonumber(settlements)
+-- What is settled, in order: keys, requests, and the item of what more is said, from `action` on.
+local settled, requests, items, state_keys = {}, {}, {}, {}
 do
-  local settled, i = {}, first_each
-  for n = 1, count do
-    settled[n], state_keys[n] = ARGV[i], keys.state .. ARGV[i]
+  local i = first_each
+  for _ = 1, settlements do
+    for key in string.gmatch(ARGV[i], '%S+') do
+      local n = #settled + 1
+      settled[n], requests[n], items[n], state_keys[n] = key, ARGV[i + 1], ARGV[i + 2] ~= '0' and i, keys.state .. key
+    end
     i = i + 3 + ARGV[i + 2]
   end
-  for n, text in ipairs(plain_texts(state_keys)) do
-    texts[settled[n]] = text or nil
-  end
+end
+
+-- States that are strings, by key, as this call leaves them.
+local texts = {}
+for n, text in ipairs(plain_texts(state_keys)) do
+  texts[settled[n]] = text or nil
 end
 
 local function complete(run, task, state_key, attempt, result_bytes)
@@ -77,17 +83,17 @@ local function complete(run, task, state_key, attempt, result_bytes)
   alike.result_bytes = alike.result_bytes + result_bytes
 end
 
--- Completes what the settlements from the nth on, which are ARGV from the ith on, say of tasks like the one just completed, where
--- it is no more than that, as nearly always: without asking of each all that is asked of the first. Returns how many.
-local function complete_alike(n, i)
-  local from, asked, before, text, states = n, ARGV[i - 2], alike.before, alike.text, alike.states
+-- Completes the tasks of the settlements from the nth on that are like the one just completed, where no more is said, as nearly
+-- always: without asking of each all that is asked of the first. Returns how many.
+local function complete_alike(n)
+  local from, asked, before, text, states = n, requests[n - 1], alike.before, alike.text, alike.states
   local alikes, answers = #alike.keys, #reply
-  while before and n <= count and ARGV[i + 2] == '0' and ARGV[i + 1] == asked and texts[ARGV[i]] == before do
-    local key = ARGV[i]
+  while before and items[n] == false and requests[n] == asked and texts[settled[n]] == before do
+    local key = settled[n]
     alikes, answers = alikes + 1, answers + 1
     texts[key], alike.keys[alikes], reply[answers] = text, key, 'completed'
     states[alikes * 2 - 1], states[alikes * 2] = state_keys[n], text
-    n, i = n + 1, i + 3
+    n = n + 1
   end
   return n - from
 end
@@ -153,12 +159,12 @@ local function fail(worker, task, attempt, terms, detail)
   end
 end
 
-local n, i = 1, first_each
-while n <= count do
-  local key, asked, more = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+local n = 1
+while settled[n] do
+  local key, asked, item = settled[n], requests[n], items[n]
   local action, body, terms, lines, also = 'complete', '', '', 0, 0
-  if more > 0 then
-    action, body, terms, lines = ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], more - 3
+  if item then
+    action, body, terms, lines = ARGV[item + 3], ARGV[item + 4], ARGV[item + 5], ARGV[item + 2] - 3
   end
   local state, holding, attempt, run, brief, settled, outcome
   if texts[key] then
@@ -187,7 +193,7 @@ while n <= count do
       spread_state(keys, key)
       texts[key] = nil
     end
-    local logged = add_logs(keys, now_ms, key, attempt, ARGV, i + 6, lines)
+    local logged = add_logs(keys, now_ms, key, attempt, ARGV, (item or 0) + 6, lines)
     if logged then
       add_line(context, task, logged)
     end
@@ -196,14 +202,14 @@ while n <= count do
         redis.call('SET', keys.result .. key, body)
       end
       complete(run, task, state_keys[n], attempt, #body)
-      also = more == 0 and complete_alike(n + 1, i + 3) or 0
+      also = not item and complete_alike(n + 1) or 0
     elseif action == 'release' then
       release(read_run(run), task, attempt, terms)
     else
       fail(read_run(run), task, attempt, terms, body)
     end
   end
-  n, i = n + 1 + also, i + 3 + more + also * 3
+  n = n + 1 + also
 end
 count_completed()
 push_lanes(context, lanes)
