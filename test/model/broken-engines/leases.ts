@@ -25,7 +25,7 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   {
     about: 'does not fence off the holder of a lost lease',
     breaks: "redis.call('HDEL', state_key, 'token')",
-    into: '',
+    into: "redis.call('HSET', state_key, 'outcome', 'pending')",
     story: [...ZOMBIE, complete(1)],
   },
   {

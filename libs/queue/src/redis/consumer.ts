@@ -20,7 +20,7 @@ import { tenantsServed } from '../core/tenants-served.js';
 import { groupByQueue } from './by-queue.js';
 import { Coalescer } from './coalescer.js';
 import type { Directory } from './directory.js';
-import { decodeHistory, decodeSpec, encodeRetry, SEPARATOR } from './record.js';
+import { decodeLeased, decodeSpec, encodeRetry, SEPARATOR } from './record.js';
 import type { ScriptRunner } from './script-runner.js';
 import { extendScript, leaseScript, settleScript } from './scripts.generated.js';
 import type { WakeSource } from './wake-listener.js';
@@ -28,7 +28,7 @@ import type { WakeSource } from './wake-listener.js';
 /** The arguments of settle.lua that ask for no next lease. */
 const NO_LEASE = { worker: '', request: '', max: '', lease_ms: '', tenants: '', steal: '' };
 /** Values per leased task in the reply of take.lua. */
-const TASK_WIDTH = 3;
+const TASK_WIDTH = 2;
 /** Values of a settlement of which no more is said, as settle.lua is given them. */
 const ITEM_WIDTH = 3;
 /** What settle.lua says before a code. */
@@ -154,7 +154,7 @@ export class RedisConsumer implements Consumer {
       }
       alike = plain ? leased : undefined;
     }
-    const [, ...reply] = (await this.scripts.run(
+    const [, answers, ...lease] = (await this.scripts.run(
       settleScript,
       queue,
       {
@@ -162,9 +162,10 @@ export class RedisConsumer implements Consumer {
         settlements: items,
       },
       each,
-    )) as [number, ...string[]];
+    )) as [now: number, answers: string, ...LeaseReply];
+    const answerOf = answers.split(SEPARATOR);
     const outcomes = settlements.map(({ id }, i): SettleOutcome => {
-      const answer = reply[i]!;
+      const answer = answerOf[i]!;
       return answer.startsWith(REFUSED)
         ? {
             status: 'refused',
@@ -172,8 +173,7 @@ export class RedisConsumer implements Consumer {
           }
         : { status: 'settled', state: answer as TaskState };
     });
-    const rest = reply.slice(settlements.length) as unknown as LeaseReply;
-    return { outcomes, lease: request && decodeLease(request, rest) };
+    return { outcomes, lease: request && decodeLease(request, lease) };
   }
 
   /** What settle.lua is to know beside key and token; nothing in most cases. */
@@ -246,12 +246,11 @@ function decodeLeaseReply(request: Request, reply: unknown): Lease {
 }
 
 function decodeLease(request: Request, [more, nextDue, deadline, ...values]: LeaseReply): Lease {
+  const deadlineMs = Number(deadline);
   const tasks: LeasedTask[] = [];
   for (let i = 0; i < values.length; i += TASK_WIDTH) {
-    const [key, record, history] = [values[i]!, values[i + 1]!, values[i + 2]!];
-    const { createdAt, spec } = decodeSpec(record);
-    const { leaseExpiresAt, attempt, failures, crashes, errors } =
-      history === '' ? firstAttempt(Number(deadline)) : decodeHistory(history);
+    const { key, leaseExpiresAt, attempt, failures, crashes, errors } = decodeLeased(values[i]!, deadlineMs);
+    const { createdAt, spec } = decodeSpec(values[i + 1]!);
     const { queue } = request;
     const { type, tenant, priority, payload, retry, timeoutMs, orderingKey, tags, metadata } = spec;
     // Written out, as in record.ts.
@@ -282,6 +281,3 @@ function decodeLease(request: Request, [more, nextDue, deadline, ...values]: Lea
 }
 
 /** What the script says nothing of. */
-function firstAttempt(leaseExpiresAt: number) {
-  return { leaseExpiresAt, attempt: 1, failures: 0, crashes: 0, errors: [] };
-}

@@ -144,16 +144,19 @@ export function decodeSpec(record: string): { createdAt: number; spec: TaskSpec 
   return { createdAt: head.createdAt, spec };
 }
 
-/** Of a leased task that is not in its first attempt, as history_of in start.lua writes it. */
-export function decodeHistory(text: string) {
-  const [numbers, ...errors] = text.split(RECORD_SEPARATOR) as [string, ...string[]];
+/** A leased task's key, and how it stands, as append_task in start.lua says it; `deadline` of those in their first attempt. */
+export function decodeLeased(text: string, deadline: number) {
+  if (!text.includes(RECORD_SEPARATOR)) {
+    return { key: text, leaseExpiresAt: deadline, attempt: 1, failures: 0, crashes: 0, errors: [] };
+  }
+  const [key, numbers, ...errors] = text.split(RECORD_SEPARATOR) as [string, string, ...string[]];
   const [leaseExpiresAt, attempt, failures, crashes] = numbers.split(' ').map(Number) as [
     number,
     number,
     number,
     number,
   ];
-  return { leaseExpiresAt, attempt, failures, crashes, errors: errors.map(decodeError) };
+  return { key, leaseExpiresAt, attempt, failures, crashes, errors: errors.map(decodeError) };
 }
 
 /** `<at> <attempt> <message>`, as add_logs in notes.lua writes it. */

@@ -8,7 +8,7 @@
 --! arg lease_ms
 --! arg tenants          served first, by spaces
 --! arg steal            served then, by spaces; ~ for everybody
---! reply now, more (1 or 0), ms until the next may be taken or '', deadline, then for each task: key, record, '' or `<deadline> <attempt> <failures> <crashes>` with its errors, ␞ between
+--! reply now, more (1 or 0), ms until the next may be taken or '', deadline, then for each task: key, of attempts after the first with `<deadline> <attempt> <failures> <crashes>` and its errors, ␞ between; record
 
 local context = new_context(keys, read_clock(now))
 local reply = { context.now }

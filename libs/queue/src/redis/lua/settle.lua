@@ -10,15 +10,15 @@
 --! arg steal
 --! arg settlements      how many follow
 --! each key, request of its lease, how many values follow: 0 of what is complete and has no result and no log lines, of which there may be several keys by spaces, else action (complete, fail, release), result or error, terms, log lines; terms of a failure: retryable (1 or 0) ␟ retry in ms or '' ␟ random ␟ default retry policy, of a release: retry after ms or ''
---! reply now, then for each settlement: its state, or `- <code>`; then as lease.lua from `more`
+--! reply now, then of each settlement its state or `- <code>`, with ␟ between; then as lease.lua from `more`
 
 local context = new_context(keys, read_clock(now))
 local now_ms = context.now
-local reply = { now_ms }
+local outcomes = {}
 
 local function leave(worker, key, state, outcome)
   end_leases(context, worker, { key }, outcome or state)
-  reply[#reply + 1] = state
+  outcomes[#outcomes + 1] = state
 end
 
 local function cancel(worker, task, attempt)
@@ -79,7 +79,7 @@ local function complete(run, task, state_key, attempt, result_bytes)
   else
     redis.call('HSET', state_key, 'state', 'completed', 'finished', context.stamp)
   end
-  reply[#reply + 1] = 'completed'
+  outcomes[#outcomes + 1] = 'completed'
   alike.result_bytes = alike.result_bytes + result_bytes
 end
 
@@ -87,11 +87,11 @@ end
 -- always: without asking of each all that is asked of the first. Returns how many.
 local function complete_alike(n)
   local from, asked, before, text, states = n, requests[n - 1], alike.before, alike.text, alike.states
-  local alikes, answers = #alike.keys, #reply
+  local alikes, answers = #alike.keys, #outcomes
   while before and items[n] == false and requests[n] == asked and texts[settled[n]] == before do
     local key = settled[n]
     alikes, answers = alikes + 1, answers + 1
-    texts[key], alike.keys[alikes], reply[answers] = text, key, 'completed'
+    texts[key], alike.keys[alikes], outcomes[answers] = text, key, 'completed'
     states[alikes * 2 - 1], states[alikes * 2] = state_keys[n], text
     n = n + 1
   end
@@ -179,10 +179,10 @@ while settled[n] do
     outcome = state == 'completed' and state or outcome
     if state ~= 'running' and holding == asked and outcome or state == 'running' and settled == asked then
       -- A repeat: what it led to the first time.
-      reply[#reply + 1] = outcome
+      outcomes[#outcomes + 1] = outcome
     else
       local known = state or redis.call('EXISTS', keys.task .. key) == 1
-      reply[#reply + 1] = known and '- lease-lost' or '- task-not-found'
+      outcomes[#outcomes + 1] = known and '- lease-lost' or '- task-not-found'
     end
   else
     -- What comes back needs its times as well.
@@ -222,6 +222,7 @@ for n = #released, 1, -1 do
 end
 -- Before the next lease, which may take the same task again.
 write_ended_leases(context)
+local reply = { now_ms, table.concat(outcomes, '\31') }
 if max ~= '' then
   take(context, worker, request, tonumber(max), lease_ms, tenants, steal, reply)
 end

@@ -1,7 +1,7 @@
 -- One leased task, appended to `reply` as lease.lua describes it.
 local function append_task(reply, key, record, history)
   local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3] = key, record, history
+  reply[n + 1], reply[n + 2] = history == '' and key or key .. '\30' .. history, record
 end
 
 -- Not said of first attempts, which most are, and which have the deadline of their call.
@@ -214,8 +214,8 @@ local function start_alike(taking, read, n)
     done[key], taken[count], alike.keys[alikes] = true, key, key
     states[alikes * 2 - 1], states[alikes * 2] = read.state_keys[n], text
     deadlines[count * 2 - 1], deadlines[count * 2] = taking.deadline, key
-    reply[said + 1], reply[said + 2], reply[said + 3] = key, record, ''
-    said, n = said + 3, n + 1
+    reply[said + 1], reply[said + 2] = key, record
+    said, n = said + 2, n + 1
   end
   return n - from
 end
