@@ -47,12 +47,14 @@ local function from_set(set_key)
 end
 
 local function from_finished()
-  local task_keys, ends = read_finished(keys.finished .. state, reversed, examine_max, after_score, after_member)
+  -- All are of the state asked for, so that one more than a page tells whether there is another.
+  local most = type == '' and tenant == '' and tag == '' and limit_max + 1 or examine_max
+  local task_keys, ends = read_finished(keys.finished .. state, reversed, most, after_score, after_member)
   local pairs_found = {}
-  for i = 1, math.min(#task_keys, examine_max) do
+  for i = 1, math.min(#task_keys, most) do
     pairs_found[i] = { ends[i], task_keys[i] }
   end
-  return pairs_found, #task_keys >= examine_max
+  return pairs_found, #task_keys >= most
 end
 
 local function from_journal()
