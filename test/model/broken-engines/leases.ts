@@ -37,7 +37,7 @@ export const BROKEN_LEASES: readonly BrokenEngine[] = [
   },
   {
     about: 'completes twice what one call settles twice',
-    breaks: 'requests[n] == asked and texts[settled[n]] == before do',
+    breaks: 'requests[n] == asked and texts[task_keys[n]] == before do',
     into: 'requests[n] == asked do',
     story: [
       submitSome(1),

@@ -140,7 +140,7 @@ export class RedisConsumer implements Consumer {
   private async sendSettlements(queue: QueueName, settlements: readonly Settlement[], request?: Request) {
     const each: (string | number)[] = [];
     let items = 0;
-    // Of what the latest item is, where another key can be added to it.
+    // The request of the latest item, where another key can be added to that.
     let alike: string | undefined;
     for (const settlement of settlements) {
       const key = keyOf(settlement.id);
@@ -157,10 +157,7 @@ export class RedisConsumer implements Consumer {
     const [, answers, ...lease] = (await this.scripts.run(
       settleScript,
       queue,
-      {
-        ...(request ? leaseArguments(request) : NO_LEASE),
-        settlements: items,
-      },
+      { ...(request ? leaseArguments(request) : NO_LEASE), items },
       each,
     )) as [now: number, answers: string, ...LeaseReply];
     const answerOf = answers.split(SEPARATOR);
@@ -279,5 +276,3 @@ function decodeLease(request: Request, [more, nextDue, deadline, ...values]: Lea
   if (nextDue !== '') lease.nextDueInMs = Number(nextDue);
   return lease;
 }
-
-/** What the script says nothing of. */

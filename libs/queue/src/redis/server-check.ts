@@ -8,8 +8,8 @@ import { isRefusedCommand } from './redis-errors.js';
 
 /**
  * Version of what is stored. A process refuses data newer than it knows, so that a rollback is noticed, and older than it
- * can still read. A new version reads the one before, so that a rolling deploy has both at work; 3 does not, since no
- * release ever wrote 1 or 2.
+ * can still read. A new version reads the one before, so that a rolling deploy has both at work; 4 does not, since no
+ * release ever wrote 1 to 3.
  */
 const DATA_VERSION = 4;
 const DATA_VERSION_MIN = 4;

@@ -9,9 +9,10 @@ local context = new_context(keys, read_clock(now))
 local now_ms, left = context.now, limits.pruneTasksMax
 local removed = {}
 
-local totals, counts = {}, redis.call('HGETALL', keys.counts)
+local totals, all, counts = {}, 0, redis.call('HGETALL', keys.counts)
 for i = 1, #counts, 2 do
   add(totals, string.sub(counts[i], 3), counts[i + 1])
+  all = all + counts[i + 1]
 end
 
 for i = first_each, #ARGV, 4 do
@@ -28,11 +29,7 @@ finish_call(context)
 
 -- A task that lives long must not keep the journal of all that came after it: once half of the journal is
 -- waste, such a task moves to the elders.
-local live = 0
-for _, count in ipairs(redis.call('HVALS', keys.counts)) do
-  live = live + count
-end
-local wasteful = redis.call('LLEN', keys.journal) > 2 * live + 1000
+local wasteful = redis.call('LLEN', keys.journal) > 2 * (all - #removed) + 1000
 local position = tonumber(redis.call('HGET', keys.meta, 'journal') or 0)
 local heads = redis.call('LRANGE', keys.journal, 0, limits.pruneTasksMax - 1)
 local dropped, gone = 0, {}

@@ -8,7 +8,7 @@
 --! arg lease_ms
 --! arg tenants
 --! arg steal
---! arg settlements      how many follow
+--! arg items            how many follow
 --! each key, request of its lease, how many values follow: 0 of what is complete and has no result and no log lines, of which there may be several keys by spaces, else action (complete, fail, release), result or error, terms, log lines; terms of a failure: retryable (1 or 0) ␟ retry in ms or '' ␟ random ␟ default retry policy, of a release: retry after ms or ''
 --! reply now, then of each settlement its state or `- <code>`, with ␟ between; then as lease.lua from `more`
 
@@ -42,14 +42,14 @@ local function count_completed()
   end
 end
 
--- What is settled, in order: keys, requests, and the item of what more is said, from `action` on.
-local settled, requests, items, state_keys = {}, {}, {}, {}
+-- What is settled, in order: the keys of tasks and of their states, requests, and where in ARGV the item is; false where it says no more.
+local task_keys, requests, places, state_keys = {}, {}, {}, {}
 do
   local i = first_each
-  for _ = 1, settlements do
+  for _ = 1, items do
     for key in string.gmatch(ARGV[i], '%S+') do
-      local n = #settled + 1
-      settled[n], requests[n], items[n], state_keys[n] = key, ARGV[i + 1], ARGV[i + 2] ~= '0' and i, keys.state .. key
+      local n = #task_keys + 1
+      task_keys[n], requests[n], places[n], state_keys[n] = key, ARGV[i + 1], ARGV[i + 2] ~= '0' and i, keys.state .. key
     end
     i = i + 3 + ARGV[i + 2]
   end
@@ -58,7 +58,7 @@ end
 -- States that are strings, by key, as this call leaves them.
 local texts = {}
 for n, text in ipairs(plain_texts(state_keys)) do
-  texts[settled[n]] = text or nil
+  texts[task_keys[n]] = text or nil
 end
 
 local function complete(run, task, state_key, attempt, result_bytes)
@@ -88,8 +88,8 @@ end
 local function complete_alike(n)
   local from, asked, before, text, states = n, requests[n - 1], alike.before, alike.text, alike.states
   local alikes, answers = #alike.keys, #outcomes
-  while before and items[n] == false and requests[n] == asked and texts[settled[n]] == before do
-    local key = settled[n]
+  while before and places[n] == false and requests[n] == asked and texts[task_keys[n]] == before do
+    local key = task_keys[n]
     alikes, answers = alikes + 1, answers + 1
     texts[key], alike.keys[alikes], outcomes[answers] = text, key, 'completed'
     states[alikes * 2 - 1], states[alikes * 2] = state_keys[n], text
@@ -160,11 +160,11 @@ local function fail(worker, task, attempt, terms, detail)
 end
 
 local n = 1
-while settled[n] do
-  local key, asked, item = settled[n], requests[n], items[n]
+while task_keys[n] do
+  local key, asked, place = task_keys[n], requests[n], places[n]
   local action, body, terms, lines, also = 'complete', '', '', 0, 0
-  if item then
-    action, body, terms, lines = ARGV[item + 3], ARGV[item + 4], ARGV[item + 5], ARGV[item + 2] - 3
+  if place then
+    action, body, terms, lines = ARGV[place + 3], ARGV[place + 4], ARGV[place + 5], ARGV[place + 2] - 3
   end
   local state, holding, attempt, run, brief, settled, outcome
   if texts[key] then
@@ -193,7 +193,7 @@ while settled[n] do
       spread_state(keys, key)
       texts[key] = nil
     end
-    local logged = add_logs(keys, now_ms, key, attempt, ARGV, (item or 0) + 6, lines)
+    local logged = lines > 0 and add_logs(keys, now_ms, key, attempt, ARGV, place + 6, lines)
     if logged then
       add_line(context, task, logged)
     end
@@ -202,7 +202,7 @@ while settled[n] do
         redis.call('SET', keys.result .. key, body)
       end
       complete(run, task, state_keys[n], attempt, #body)
-      also = not item and complete_alike(n + 1) or 0
+      also = not place and complete_alike(n + 1) or 0
     elseif action == 'release' then
       release(read_run(run), task, attempt, terms)
     else

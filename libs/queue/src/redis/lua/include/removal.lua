@@ -38,6 +38,13 @@ local function remove_oldest(context, state, most, count, bytes, before, removed
   local keys = context.keys
   local finished_key = keys.finished .. state
   local names, ends, through = read_finished(finished_key, false, most, '', '')
+  count = math.max(count, 0)
+  while ends[count + 1] and tonumber(ends[count + 1]) < before do
+    count = count + 1
+  end
+  if bytes <= 0 then
+    most = math.min(most, count)
+  end
   local results, state_keys = {}, {}
   for i = 1, math.min(#names, most) do
     results[i], state_keys[i] = keys.result .. names[i], keys.state .. names[i]
@@ -47,7 +54,7 @@ local function remove_oldest(context, state, most, count, bytes, before, removed
   -- In one command: 1 us less of each.
   local doomed, gone, gone_bytes = {}, 0, 0
   for i, state_key in ipairs(state_keys) do
-    if i > count and gone_bytes >= bytes and tonumber(ends[i]) >= before then
+    if i > count and gone_bytes >= bytes then
       break
     end
     local key, text = names[i], texts[i]

@@ -12,17 +12,19 @@ end
 
 -- Tasks as they are, for readers; '' where there is none. Of each: key, record, what has happened to it (state.lua: a string,
 -- or fields and values), lease deadline, result, errors. Without `full` the record stops after its header and the last two are
--- empty. Those for all of them are read together: the end of a wait is a read of a task, and 30 come at once.
+-- empty. They are read together: the end of a wait is a read of its task, and 30 come at once.
 local function read_rows(keys, task_keys, full)
   if #task_keys == 0 then
     return {}
   end
-  local names, state_keys, records = {}, {}, {}
+  local names, state_keys = {}, {}
   for i, key in ipairs(task_keys) do
     names[i], state_keys[i] = keys.task .. key, keys.state .. key
-    records[i] = not full and read_header(names[i])
   end
-  records = full and redis.call('MGET', unpack(names)) or records
+  local records = full and redis.call('MGET', unpack(names)) or {}
+  for i, name in ipairs(full and {} or names) do
+    records[i] = read_header(name)
+  end
   local texts = plain_texts(state_keys)
   local rows, completed, results = {}, {}, {}
   for i, key in ipairs(task_keys) do
