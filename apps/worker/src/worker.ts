@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
+  Announcer,
   Chores,
   DEFAULT_QUEUE,
   Presence,
@@ -14,7 +15,6 @@ import {
   type WorkerCommand,
 } from '@app/queue';
 import type { HealthCheck, Logger, Metrics } from '@app/runtime';
-import { Announcer } from './announcer.js';
 import { meterInto } from './meter.js';
 import type { WorkerSettings } from './worker.settings.js';
 
@@ -85,7 +85,7 @@ export class Worker {
       log,
     });
     this.#chores = new Chores({ queue, holder: this.workerId, meter, log });
-    this.#announcer = new Announcer(queue, handlers.routes(), log);
+    this.#announcer = new Announcer({ consumer: queue, routes: handlers.routes(), meter, log });
     this.#presence = new Presence({
       registry: queue,
       describe: () => ({

@@ -24,6 +24,7 @@ export { tenantsServed } from './core/tenants-served.js';
 export * from './core/worker.js';
 export { parseLabels } from './core/registration.js';
 export type { Clock } from './core/clock.js';
+export { Announcer, type AnnouncerOptions } from './worker/announcer.js';
 export * from './worker/errors.js';
 export * from './worker/handler.js';
 export * from './worker/handler-table.js';

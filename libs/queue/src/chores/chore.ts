@@ -1,9 +1,9 @@
 import type { ChoreResult } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
 import { DueTimers } from '../worker/due-timers.js';
+import { Loop } from '../worker/loop.js';
 import type { Meter } from '../worker/meter.js';
 import type { Trouble } from '../worker/trouble.js';
-import { sleep } from '../worker/waiting.js';
 import { Pacer } from './pacer.js';
 
 export interface ChoreOptions {
@@ -46,11 +46,10 @@ const ELECTED_LOOK_MS = 200;
  * between when the last slice said that something will be due before the next sweep.
  */
 export class Chore {
-  readonly #stop = new AbortController();
+  readonly #loop = new Loop(() => this.#turn());
   readonly #due: DueTimers;
   readonly #pacer: Pacer;
   readonly #visiting = new Set<QueueName>();
-  #loop?: Promise<void>;
 
   constructor(
     private readonly options: ChoreOptions,
@@ -61,36 +60,27 @@ export class Chore {
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
   /** Resolves when the slice under way has ended. */
   async stop(): Promise<void> {
-    this.#stop.abort();
     this.#due.stop();
-    await this.#loop;
+    await this.#loop.stop();
   }
 
-  async #run(): Promise<void> {
+  async #turn(): Promise<number> {
     const { name, intervalMs } = this.options;
     const { elected, trouble, random } = this.surroundings;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      if (!elected()) {
-        await sleep(ELECTED_LOOK_MS, signal);
-        continue;
-      }
-      const startedAtMs = performance.now();
-      let waitMs = 0;
-      try {
-        await this.#sweep();
-        trouble.worked(name);
-      } catch (error) {
-        waitMs = trouble.failed(name, error);
-      }
-      const restMs = intervalMs * (0.9 + 0.2 * random()) - (performance.now() - startedAtMs);
-      await sleep(Math.max(waitMs, restMs, 0), signal);
-    }
+    if (!elected()) return ELECTED_LOOK_MS;
+    const startedAtMs = performance.now();
+    const sweep = async () => {
+      await this.#sweep();
+      return 0;
+    };
+    const waitMs = await trouble.turn(name, sweep);
+    const restMs = intervalMs * (0.9 + 0.2 * random()) - (performance.now() - startedAtMs);
+    return Math.max(waitMs, restMs);
   }
 
   async #sweep(): Promise<void> {
@@ -99,7 +89,7 @@ export class Chore {
     this.#pacer.callsPerSecond = Math.max(callsPerSecondMax, neededPerSecond);
     for await (const page of this.surroundings.queues()) {
       for (const queue of page) {
-        if (this.#stop.signal.aborted || !this.surroundings.elected()) return;
+        if (this.#loop.signal.aborted || !this.surroundings.elected()) return;
         await this.#visit(queue);
       }
     }
@@ -120,8 +110,8 @@ export class Chore {
     this.#visiting.add(queue);
     try {
       let more = true;
-      for (let slices = 0; more && slices < SLICES_MAX && !this.#stop.signal.aborted; slices++) {
-        await this.#pacer.turn(this.#stop.signal);
+      for (let slices = 0; more && slices < SLICES_MAX && !this.#loop.signal.aborted; slices++) {
+        await this.#pacer.turn(this.#loop.signal);
         const result = await this.#slice(queue);
         more = result.more;
         if (!more) this.#armBeforeSweep(queue, result.nextInMs);

@@ -2,9 +2,9 @@ import { pagesOf } from '../core/pages.js';
 import type { Inspector } from '../core/ports/inspector.js';
 import type { Maintainer } from '../core/ports/maintainer.js';
 import type { QueueName } from '../core/task.js';
+import { Loop } from '../worker/loop.js';
 import { NO_LOG, NO_METER, type Log, type Meter } from '../worker/meter.js';
 import { Trouble } from '../worker/trouble.js';
-import { sleep } from '../worker/waiting.js';
 import type { Chore, ChoreSurroundings } from './chore.js';
 import { janitor } from './janitor.js';
 import { promoter } from './promoter.js';
@@ -45,9 +45,8 @@ export class Chores {
   readonly #options: Required<ChoresOptions>;
   readonly #trouble: Trouble;
   readonly #chores: readonly Chore[];
-  readonly #stop = new AbortController();
+  readonly #loop = new Loop(() => this.#turn());
   #electedUntilMs = 0;
-  #loop?: Promise<void>;
   #names?: { readAtMs: number; pages: (readonly QueueName[])[] };
 
   constructor(options: ChoresOptions) {
@@ -73,39 +72,32 @@ export class Chores {
   }
 
   start(): void {
-    if (this.#loop) return;
-    this.#loop = this.#stand();
+    this.#loop.start();
   }
 
   /** Resolves when nothing is under way any more, and another process may be elected at once. */
   async stop(): Promise<void> {
-    this.#stop.abort();
-    await Promise.all([this.#loop, ...this.#chores.map((chore) => chore.stop())]);
+    await Promise.all([this.#loop.stop(), ...this.#chores.map((chore) => chore.stop())]);
     if (!this.elected) return;
     this.#electedUntilMs = 0;
     // A term that is over as soon as it has begun. If it fails, the others wait for the end of the former one.
     await this.#options.queue.electForChores(this.#options.holder, 1).catch(() => undefined);
   }
 
-  async #stand(): Promise<void> {
+  async #turn(): Promise<number> {
+    const restMs = await this.#trouble.turn('elect', () => this.#stand());
+    // After the first answer, so that the first sweep is not one interval late.
+    if (!this.#loop.signal.aborted) this.#chores.forEach((chore) => chore.start());
+    return restMs;
+  }
+
+  async #stand(): Promise<number> {
     const { queue, holder, log, random } = this.#options;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      let waitMs: number;
-      try {
-        const askedAtMs = performance.now();
-        const elected = await queue.electForChores(holder, TERM_MS);
-        if (elected !== this.elected) log.info({ elected }, 'chores election');
-        this.#electedUntilMs = elected ? askedAtMs + TERM_MS : 0;
-        waitMs = (elected ? RENEWAL_MS : ELECTION_MS) * (0.9 + 0.2 * random());
-        this.#trouble.worked('elect');
-      } catch (error) {
-        waitMs = this.#trouble.failed('elect', error);
-      }
-      // After the first answer, so that the first sweep is not one interval late.
-      if (!signal.aborted) this.#chores.forEach((chore) => chore.start());
-      await sleep(waitMs, signal);
-    }
+    const askedAtMs = performance.now();
+    const elected = await queue.electForChores(holder, TERM_MS);
+    if (elected !== this.elected) log.info({ elected }, 'chores election');
+    this.#electedUntilMs = elected ? askedAtMs + TERM_MS : 0;
+    return (elected ? RENEWAL_MS : ELECTION_MS) * (0.9 + 0.2 * random());
   }
 
   async *#queues(): AsyncGenerator<readonly QueueName[]> {

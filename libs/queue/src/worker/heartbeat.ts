@@ -1,6 +1,6 @@
 import type { Consumer, ExtendOutcome } from '../core/ports/consumer.js';
 import type { Attempt } from './attempt.js';
-import { sleep } from './waiting.js';
+import { Loop } from './loop.js';
 import type { Trouble } from './trouble.js';
 
 /** Leases extended by one call; a call should stay well under a millisecond of Redis. */
@@ -24,8 +24,7 @@ export class Heartbeat {
   /** When the latest beat began, by `performance.now()`. */
   beatAtMs = performance.now();
 
-  readonly #stop = new AbortController();
-  #loop?: Promise<void>;
+  readonly #loop = new Loop(() => this.#turn());
 
   constructor(private readonly options: HeartbeatOptions) {
     // Three tries fit into a lease; and a cancellation reaches its handler within two seconds.
@@ -33,27 +32,22 @@ export class Heartbeat {
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#loop;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await sleep(this.intervalMs, signal);
-      if (signal.aborted) return;
-      this.beatAtMs = performance.now();
-      try {
-        await this.beat();
-      } catch (error) {
-        // beat() handles what the store does; this keeps the loop alive whatever a callback does.
-        this.options.trouble.failed('heartbeat', error);
-      }
+  async #turn(): Promise<number> {
+    this.beatAtMs = performance.now();
+    try {
+      await this.beat();
+    } catch (error) {
+      // beat() handles what the store does; this keeps the loop alive whatever a callback does.
+      this.options.trouble.failed('heartbeat', error);
     }
+    return this.intervalMs;
   }
 
   /** Extends every lease once. Never fails: what cannot be delivered waits for the next beat. */

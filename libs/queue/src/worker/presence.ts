@@ -1,9 +1,9 @@
 import { LIMITS } from '../core/limits.js';
 import type { Registry } from '../core/ports/registry.js';
 import type { WorkerCommand, WorkerRegistration } from '../core/worker.js';
+import { Loop } from './loop.js';
 import { NO_LOG, NO_METER, type Log, type Meter } from './meter.js';
 import { Trouble } from './trouble.js';
-import { sleep } from './waiting.js';
 
 export interface PresenceOptions {
   registry: Pick<Registry, 'register' | 'deregister'>;
@@ -22,53 +22,39 @@ const INTERVAL_MS_MAX = 5_000;
 
 /** Keeps a worker registered, and hears what an operator wants of it. */
 export class Presence {
-  readonly #stop = new AbortController();
-  readonly #trouble: Trouble;
+  readonly #loop: Loop;
   readonly #intervalMs: number;
   readonly #ttlMs: number;
   #command?: WorkerCommand;
-  #loop?: Promise<void>;
 
   constructor(private readonly options: PresenceOptions) {
     this.#ttlMs = Math.min(Math.max(options.ttlMs, LIMITS.workerTtlMsMin), LIMITS.workerTtlMsMax);
     // Three tries fit into it.
     this.#intervalMs = Math.min(this.#ttlMs / 3, INTERVAL_MS_MAX);
-    this.#trouble = new Trouble(options.log ?? NO_LOG, options.meter ?? NO_METER);
+    const trouble = new Trouble(options.log ?? NO_LOG, options.meter ?? NO_METER);
+    this.#loop = new Loop(() => trouble.turn('register', () => this.#giveSign()));
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
   /** Says goodbye, if it ever said anything. */
   async stop(): Promise<void> {
-    this.#stop.abort();
-    if (!this.#loop) return;
-    await this.#loop;
+    await this.#loop.stop();
+    if (!this.#loop.started) return;
     const { registry, describe } = this.options;
     // Where the store does not answer the time of the registration runs out.
     await registry.deregister(describe().id).catch(() => undefined);
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      let waitMs = this.#intervalMs;
-      try {
-        await this.#giveSign();
-        this.#trouble.worked('register');
-      } catch (error) {
-        waitMs = this.#trouble.failed('register', error);
-      }
-      await sleep(waitMs, signal);
-    }
-  }
-
-  async #giveSign(): Promise<void> {
+  async #giveSign(): Promise<number> {
     const { registry, describe, onCommand } = this.options;
     const { command } = await registry.register(describe(), this.#ttlMs);
-    if (command === this.#command || this.#stop.signal.aborted) return;
-    this.#command = command;
-    onCommand(command);
+    if (command !== this.#command && !this.#loop.signal.aborted) {
+      this.#command = command;
+      onCommand(command);
+    }
+    return this.#intervalMs;
   }
 }

@@ -1,8 +1,8 @@
 import type { Inspector } from '../core/ports/inspector.js';
 import type { QueueName } from '../core/task.js';
+import { Loop } from './loop.js';
 import { NO_LOG, NO_METER, type Log, type Meter } from './meter.js';
 import { Trouble } from './trouble.js';
-import { sleep } from './waiting.js';
 
 export interface QueueWatchOptions {
   inspector: Pick<Inspector, 'queues'>;
@@ -19,16 +19,20 @@ const PAGE = 1_000;
 
 /** Knows the names of all queues there are, for a worker that serves every queue, those created later included. */
 export class QueueWatch {
-  readonly #stop = new AbortController();
-  readonly #trouble: Trouble;
+  readonly #loop: Loop;
   #known: Set<QueueName>;
   #names: readonly QueueName[];
-  #loop?: Promise<void>;
 
   constructor(private readonly options: QueueWatchOptions) {
     this.#known = new Set(options.always);
     this.#names = [...this.#known];
-    this.#trouble = new Trouble(options.log ?? NO_LOG, options.meter ?? NO_METER);
+    const { log = NO_LOG, meter = NO_METER, intervalMs = 1_000 } = options;
+    const trouble = new Trouble(log, meter);
+    const look = async () => {
+      await this.refresh();
+      return intervalMs;
+    };
+    this.#loop = new Loop(() => trouble.turn('list queues', look));
   }
 
   get names(): readonly QueueName[] {
@@ -36,12 +40,11 @@ export class QueueWatch {
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#loop;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** Looks once. Queues never disappear, so names are only added. */
@@ -52,24 +55,10 @@ export class QueueWatch {
       const page = await this.options.inspector.queues(PAGE, cursor);
       added.push(...page.items.filter((name) => !this.#known.has(name)));
       cursor = page.nextCursor;
-    } while (cursor !== undefined && !this.#stop.signal.aborted);
+    } while (cursor !== undefined && !this.#loop.signal.aborted);
     if (added.length === 0) return;
     for (const name of added) this.#known.add(name);
     this.#names = [...this.#known];
     this.options.onAdded?.(added);
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      let waitMs = this.options.intervalMs ?? 1_000;
-      try {
-        await this.refresh();
-        this.#trouble.worked('list queues');
-      } catch (error) {
-        waitMs = this.#trouble.failed('list queues', error);
-      }
-      await sleep(waitMs, signal);
-    }
   }
 }

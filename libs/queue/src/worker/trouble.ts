@@ -24,6 +24,17 @@ export class Trouble {
     return backoffMs(failures, this.random());
   }
 
+  /** Does a turn of a loop. Answers how long to rest: what the turn says, or the wait before the next try. Never fails. */
+  async turn(loop: string, turn: () => Promise<number>): Promise<number> {
+    try {
+      const restMs = await turn();
+      this.worked(loop);
+      return restMs;
+    } catch (error) {
+      return this.failed(loop, error);
+    }
+  }
+
   worked(loop: string): void {
     const failures = this.#failures.get(loop);
     if (failures === undefined) return;
