@@ -2,7 +2,7 @@ import { LIMITS } from '../core/limits.js';
 import type { LeasedTask } from '../core/ports/consumer.js';
 import { Attempt } from './attempt.js';
 import { InvalidPayload, PermanentError, RetryLater, SLOW_DOWN_MS_MIN, SlowDown } from './errors.js';
-import { execute } from './execute.js';
+import { execute, type AttemptEnd } from './execute.js';
 import type { HandlerContext, HandlerDefinition } from './handler.js';
 
 const attemptOf = (task: Partial<LeasedTask> = {}) =>
@@ -24,10 +24,13 @@ const attemptOf = (task: Partial<LeasedTask> = {}) =>
     ...task,
   });
 
+const executed = (attempt: Attempt, handler: HandlerDefinition | undefined, timeoutMs: number) =>
+  new Promise<AttemptEnd>((resolve) => execute(attempt, handler, timeoutMs, resolve));
+
 const run = (
   handler: HandlerDefinition['run'],
   { task = {}, ...rest }: Partial<HandlerDefinition> & { task?: Partial<LeasedTask> } = {},
-) => execute(attemptOf(task), { type: 't', run: handler, ...rest }, 10_000);
+) => executed(attemptOf(task), { type: 't', run: handler, ...rest }, 10_000);
 
 const untilAborted = ({ signal }: HandlerContext) =>
   new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
@@ -144,7 +147,7 @@ test('a payload the handler does not take fails the attempt for good', async () 
 });
 
 test('a task without a handler fails, may be tried again, and says how queues route work', async () => {
-  const end = await execute(attemptOf({ type: 'a.b' }), undefined, 1);
+  const end = await executed(attemptOf({ type: 'a.b' }), undefined, 1);
   expect(end).toMatchObject({ outcome: 'failed', error: { code: 'no-handler' } });
   expect(end).not.toHaveProperty('retryable');
   expect(JSON.stringify(end)).toContain('submit the task without a queue');
@@ -165,7 +168,7 @@ test("the task's timeout goes before the handler's", async () => {
 
 test('a handler that stops when its task is cancelled ends as cancelled', async () => {
   const attempt = attemptOf();
-  const end = execute(attempt, { type: 't', run: untilAborted }, 10_000);
+  const end = executed(attempt, { type: 't', run: untilAborted }, 10_000);
   await Promise.resolve();
   attempt.stop('cancelled', 10_000);
   await expect(end).resolves.toMatchObject({ outcome: 'cancelled', error: { code: 'cancelled' } });
@@ -174,7 +177,7 @@ test('a handler that stops when its task is cancelled ends as cancelled', async 
 test('a handler that finishes in spite of a cancellation has finished', async () => {
   const attempt = attemptOf();
   let finish!: (value: string) => void;
-  const end = execute(
+  const end = executed(
     attempt,
     { type: 't', run: () => new Promise((resolve) => (finish = resolve)) },
     10_000,
@@ -187,7 +190,7 @@ test('a handler that finishes in spite of a cancellation has finished', async ()
 
 test('a handler that rejects on shutdown is released', async () => {
   const attempt = attemptOf();
-  const end = execute(attempt, { type: 't', run: untilAborted }, 10_000);
+  const end = executed(attempt, { type: 't', run: untilAborted }, 10_000);
   await Promise.resolve();
   attempt.stop('shutdown', 10_000);
   await expect(end).resolves.toEqual({ outcome: 'released' });
@@ -195,7 +198,7 @@ test('a handler that rejects on shutdown is released', async () => {
 
 test('a handler that does not stop is left behind when its grace is over', async () => {
   const attempt = attemptOf();
-  const end = execute(attempt, { type: 't', run: forever }, 10_000);
+  const end = executed(attempt, { type: 't', run: forever }, 10_000);
   attempt.stop('shutdown', 10_000);
   attempt.stop('shutdown', 0);
   await expect(end).resolves.toEqual({ outcome: 'released' });
@@ -203,7 +206,7 @@ test('a handler that does not stop is left behind when its grace is over', async
 
 test('a lost lease overrules every other end', async () => {
   const attempt = attemptOf();
-  const end = execute(attempt, { type: 't', run: forever }, 10_000);
+  const end = executed(attempt, { type: 't', run: forever }, 10_000);
   attempt.stop('cancelled', 10_000);
   attempt.stop('lease-lost', 0);
   await expect(end).resolves.toEqual({ outcome: 'lease-lost' });
@@ -213,7 +216,7 @@ test('a handler is not called when the attempt was stopped while its payload was
   const attempt = attemptOf();
   let begun = false;
   const definition = { type: 't', parse: async () => {}, run: () => void (begun = true) };
-  const end = execute(attempt, definition, 10_000);
+  const end = executed(attempt, definition, 10_000);
   attempt.stop('shutdown', 10_000);
   await expect(end).resolves.toEqual({ outcome: 'released' });
   expect(begun).toBe(false);
@@ -224,7 +227,7 @@ test('an attempt that was stopped before it began does not begin', async () => {
   attempt.stop('shutdown', 0);
   let begun = false;
   const handler = () => void (begun = true);
-  await expect(execute(attempt, { type: 't', run: handler }, 1)).resolves.toEqual({ outcome: 'released' });
+  await expect(executed(attempt, { type: 't', run: handler }, 1)).resolves.toEqual({ outcome: 'released' });
   expect(begun).toBe(false);
 });
 

@@ -28,34 +28,37 @@ export type AttemptEnd =
   | { outcome: 'lease-lost' };
 
 /**
- * Executes one attempt from payload to outcome; never rejects. A handler that ignores its signal is left behind
- * once its grace is over: its attempt has ended then, though its code may go on.
+ * Executes one attempt from payload to outcome. A handler that ignores its signal is left behind once its grace is over:
+ * its attempt has ended then, though its code may go on.
  *
  * @param timeoutMs for tasks and handlers that name none
+ * @param onEnd called once; at once where the attempt does not begin. It is no promise, since that and the function that
+ *   waits for it would cost each attempt half a kilobyte
  */
 export function execute(
   attempt: Attempt,
   handler: HandlerDefinition | undefined,
   timeoutMs: number,
-): Promise<AttemptEnd> {
-  if (attempt.stopReason) return Promise.resolve(endOfStopped(attempt.stopReason, timeoutMs));
-  if (!handler) return Promise.resolve(noHandler(attempt.task));
+  onEnd: (end: AttemptEnd) => void,
+): void {
+  if (attempt.stopReason) return onEnd(endOfStopped(attempt.stopReason, timeoutMs));
+  if (!handler) return onEnd(noHandler(attempt.task));
 
   const limitMs = attempt.task.timeoutMs ?? handler.timeoutMs ?? timeoutMs;
-  // Not with `await`: each function that waits costs an attempt half a kilobyte.
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => attempt.stop('timeout', 0), limitMs);
-    const onEnd = (end: AttemptEnd | undefined): void => {
-      clearTimeout(timer);
-      attempt.close();
-      const reason = attempt.stopReason;
-      // Whoever finishes in spite of a cancellation or a shutdown has finished.
-      const finished = end?.outcome === 'completed' && reason !== 'timeout' && reason !== 'lease-lost';
-      resolve(end && (finished || !reason) ? end : endOfStopped(reason!, limitMs));
-    };
-    attempt.onGraceOver = () => onEnd(undefined);
-    void runHandler(attempt, handler, onEnd);
-  });
+  const timer = setTimeout(() => attempt.stop('timeout', 0), limitMs);
+  let over = false;
+  const end = (known: AttemptEnd | undefined): void => {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    attempt.close();
+    const reason = attempt.stopReason;
+    // Whoever finishes in spite of a cancellation or a shutdown has finished.
+    const finished = known?.outcome === 'completed' && reason !== 'timeout' && reason !== 'lease-lost';
+    onEnd(known && (finished || !reason) ? known : endOfStopped(reason!, limitMs));
+  };
+  attempt.onGraceOver = () => end(undefined);
+  void runHandler(attempt, handler, end);
 }
 
 async function runHandler(
@@ -63,14 +66,16 @@ async function runHandler(
   handler: HandlerDefinition,
   onEnd: (end: AttemptEnd) => void,
 ): Promise<void> {
+  let end: AttemptEnd;
   try {
     const given = readPayload(attempt.task);
     const payload = handler.parse ? await handler.parse(given) : given;
     if (attempt.stopReason) throw new AttemptStopped(attempt.stopReason);
-    onEnd(completed(await handler.run(new AttemptContext(attempt, payload))));
+    end = completed(await handler.run(new AttemptContext(attempt, payload)));
   } catch (thrown) {
-    onEnd(endOfThrown(thrown));
+    end = endOfThrown(thrown);
   }
+  onEnd(end);
 }
 
 function readPayload({ payload }: LeasedTask): unknown {

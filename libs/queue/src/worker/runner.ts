@@ -6,6 +6,7 @@ import { Attempt } from './attempt.js';
 import type { SlowDown, StopReason } from './errors.js';
 import { execute, type AttemptEnd } from './execute.js';
 import { Gate } from './gate.js';
+import type { HandlerDefinition } from './handler.js';
 import type { HandlerTable } from './handler-table.js';
 import { Heartbeat } from './heartbeat.js';
 import { Leaser } from './leaser.js';
@@ -220,24 +221,31 @@ export class Runner {
     for (const attempt of attempts) this.#attempts.add(attempt);
     this.#meterSlots();
     const begin = () => {
-      for (const attempt of attempts) void this.#attempt(attempt);
+      for (const attempt of attempts) this.#attempt(attempt);
     };
     // First the leaser sends for more, so that the store has something to do meanwhile.
     if (more) queueMicrotask(begin);
     else begin();
   }
 
-  async #attempt(attempt: Attempt): Promise<void> {
-    const { type } = attempt.task;
+  #attempt(attempt: Attempt): void {
     if (this.#draining) attempt.stop('shutdown', 0);
-    const handler = this.#options.handlers.get(type);
+    const handler = this.#options.handlers.get(attempt.task.type);
     const entered = this.#gate.enter(attempt, handler?.concurrency);
-    const mayRun = entered === true || (await entered);
+    if (typeof entered === 'boolean') this.#execute(attempt, handler, entered);
+    else void entered.then((mayRun) => this.#execute(attempt, handler, mayRun));
+  }
+
+  #execute(attempt: Attempt, handler: HandlerDefinition | undefined, mayRun: boolean): void {
     attempt.begun = mayRun;
     attempt.startedAtMs = performance.now();
-    const end = await execute(attempt, handler, this.#options.timeoutMs);
-    if (mayRun) this.#gate.leave(type);
+    execute(attempt, handler, this.#options.timeoutMs, (end) => {
+      if (mayRun) this.#gate.leave(attempt.task.type);
+      this.#ended(attempt, handler, end);
+    });
+  }
 
+  #ended(attempt: Attempt, handler: HandlerDefinition | undefined, end: AttemptEnd): void {
     this.#attempts.delete(attempt);
     this.#meterSlots();
     const given = end.outcome === 'released' && !end.slowDown;
