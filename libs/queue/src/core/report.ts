@@ -7,7 +7,7 @@ export function storedError({ message, code, details }: TaskError): TaskError {
   if (code !== undefined) error.code = String(code).slice(0, LIMITS.errorCodeCharsMax);
   if (details === undefined) return error;
   const text = serialised(details);
-  if (text === undefined) return error;
+  if (text === undefined) return { ...error, details: '(dropped: not JSON)' };
   const fits = Buffer.byteLength(text) <= LIMITS.errorBytesMax - Buffer.byteLength(JSON.stringify(error));
   return { ...error, details: fits ? details : '(dropped: too long)' };
 }
@@ -19,7 +19,7 @@ export function storedLines(lines: readonly string[] = []): string[] {
 
 function serialised(details: unknown): string | undefined {
   try {
-    return JSON.stringify(details);
+    return JSON.stringify(details) as string | undefined;
   } catch {
     return undefined;
   }

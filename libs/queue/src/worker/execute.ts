@@ -1,5 +1,6 @@
 import { LIMITS } from '../core/limits.js';
 import type { LeasedTask } from '../core/ports/consumer.js';
+import { storedError } from '../core/report.js';
 import type { JsonText, TaskError } from '../core/task.js';
 import type { Attempt } from './attempt.js';
 import { AttemptContext } from './attempt-context.js';
@@ -127,25 +128,15 @@ function taskErrorOf(thrown: unknown): TaskError {
   try {
     const { message, code, details } = Object(thrown) as Record<string, unknown>;
     const text = typeof message === 'string' ? message : String(thrown);
-    return {
-      message: text.slice(0, LIMITS.errorMessageCharsMax) || 'The handler failed without saying why.',
-      ...(typeof code === 'string' && code !== '' && { code: code.slice(0, LIMITS.errorCodeCharsMax) }),
-      ...(details !== undefined && { details: storable(details) }),
-    };
+    return storedError({
+      message: text || 'The handler failed without saying why.',
+      ...(typeof code === 'string' && code !== '' && { code }),
+      details,
+    });
   } catch {
     // Whatever was thrown cannot even be read.
     return { message: 'The handler threw something that cannot be shown.' };
   }
-}
-
-function storable(details: unknown): unknown {
-  try {
-    const text = JSON.stringify(details) as string | undefined;
-    if (text !== undefined && Buffer.byteLength(text) <= LIMITS.errorBytesMax / 2) return details;
-  } catch {
-    // Said below.
-  }
-  return { omitted: 'The details were too long or not serialisable.' };
 }
 
 function noHandler({ type, queue }: LeasedTask): AttemptEnd {
