@@ -3,6 +3,7 @@ import { QueueError } from '@app/queue';
 import fc from 'fast-check';
 import { breakEngine, type BrokenEngine } from './broken-engine.js';
 import { BROKEN_ATTEMPTS } from './broken-engines/attempts.js';
+import { BROKEN_EVENTS } from './broken-engines/events.js';
 import { BROKEN_FAIRNESS } from './broken-engines/fairness.js';
 import { BROKEN_LEASES } from './broken-engines/leases.js';
 import { BROKEN_LIMITS } from './broken-engines/limits.js';
@@ -20,6 +21,7 @@ import { stories } from './stories.js';
 const BROKEN_ENGINES = [
   ...BROKEN_LEASES,
   ...BROKEN_ATTEMPTS,
+  ...BROKEN_EVENTS,
   ...BROKEN_FAIRNESS,
   ...BROKEN_SUBMISSIONS,
   ...BROKEN_LIMITS,

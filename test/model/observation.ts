@@ -9,6 +9,7 @@ import {
 } from '@app/queue';
 import { checkInvariants, listAll } from '@app/queue/testing';
 import { TENANTS } from './forgetting.js';
+import { compareHistories } from './histories.js';
 import { hasLeftovers } from './lanes.js';
 import type { Pair } from './pair.js';
 import { WORKERS } from './registrations.js';
@@ -48,7 +49,7 @@ export async function observe(pair: Pair, queue: QueueName): Promise<void> {
   if (real && ideal) await compareAges(pair, queue, real, ideal);
 }
 
-/** Every list, page by page, all logs, and what must be true of one side alone. */
+/** Every list, page by page, all logs and events, and what must be true of one side alone. */
 export async function inspect(pair: Pair, queue: QueueName, ids: readonly TaskId[]): Promise<void> {
   const query = { queue, limit: PAGE };
   const lists = ORDERS.flatMap((order) =>
@@ -79,6 +80,7 @@ export async function inspect(pair: Pair, queue: QueueName, ids: readonly TaskId
     pair.ask('settings', (each) => each.settings(queue)),
     pair.ask('logs', (each) => Promise.all(ids.map((id) => each.logs(id)))),
   ]);
+  await compareHistories(pair, queue, ids);
   await checkInvariants(pair.real, queue);
   await checkStructure(pair.store, queue, await listAll(pair.real, { queue }));
 }

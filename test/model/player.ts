@@ -25,6 +25,8 @@ import { advanceTo, advanceToNext, LEASE_MS_MAX, loseLeases, RETRY_AFTER_MS_MAX 
 /** After so many steps everything is looked at, not only what is seen at a glance. */
 const STEPS_PER_INSPECTION = 20;
 const WAKE_MS = 5_000;
+/** For a token that is there already, or is not. */
+const NO_WAIT_MS = 1;
 const DRAIN_ROUNDS_MAX = 100;
 
 /** Plays a story to both backends and compares after each step. */
@@ -65,7 +67,7 @@ export class Player {
         return this.#submit(step.tasks, step.atomic);
       case 'lease': {
         const request = this.#requests.fresh(pair.queues[step.request.queue], step.request);
-        return this.#mutate(() => this.#lease(request));
+        return this.#mutate(() => this.#lease(request, step.waits));
       }
       case 'leaseAgain': {
         const request = this.#requests.latest(pair.queues[step.queue], step.worker, step.before === true);
@@ -205,11 +207,11 @@ export class Player {
     }
   }
 
-  async #lease(request: Request): Promise<void> {
+  async #lease(request: Request, waits = false): Promise<void> {
     if (!this.#requests.mayBeSent(request)) return;
     const leases = await this.pair.change(
       'lease',
-      (queue) => queue.lease(request),
+      (queue) => (waits ? queue.waitAndLease(request, NO_WAIT_MS) : queue.lease(request)),
       ({ tasks }) => tasks,
     );
     await this.#receive(request, ...leases);

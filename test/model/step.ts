@@ -16,7 +16,8 @@ import type {
 export type Step =
   | RegistryStep
   | { do: 'enqueue'; tasks: TaskChoice[]; atomic?: boolean }
-  | { do: 'lease'; request: RequestChoice }
+  /** `waits`: sent along with a wait for the queue's token, which ends at once where there is none. */
+  | { do: 'lease'; request: RequestChoice; waits?: true }
   /** The worker's latest request once more, or the one before, as after a lost reply, or only to know what it took. */
   | { do: 'leaseAgain'; queue: QueueChoice; worker: number; before?: true; max?: 0 }
   /** A request is used up before it arrives. */
