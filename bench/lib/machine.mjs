@@ -40,9 +40,11 @@ export async function describeRun(busy) {
 }
 
 async function commit() {
+  // What an earlier run has written is no change to what is measured.
+  const others = ['--', '.', ':!bench/results'];
   const [hash, changed] = await Promise.all([
     outputOf('git', ['-C', root, 'rev-parse', '--short', 'HEAD']),
-    outputOf('git', ['-C', root, 'status', '--porcelain', '--untracked-files=no']),
+    outputOf('git', ['-C', root, 'status', '--porcelain', '--untracked-files=no', ...others]),
   ]);
   return hash === undefined ? undefined : hash.trim() + (changed === '' ? '' : ' with changes');
 }
