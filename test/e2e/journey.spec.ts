@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { countsOf, post, request, type TaskBody } from '../support/client.js';
 import { batchesOf, endedAll } from '../support/load.js';
@@ -15,6 +16,11 @@ beforeAll(async () => {
 afterAll(async () => {
   await killLeftovers();
   await redis.cleanup();
+});
+
+test('the built API describes itself as the tested one does, though it is bundled', async () => {
+  const { body } = await request(`${api.url}/openapi.json`);
+  expect(body).toEqual(JSON.parse(await readFile('docs/api/openapi.json', 'utf8')));
 });
 
 test('a task posted with Prefer: wait is answered with its result', async () => {

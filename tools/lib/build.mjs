@@ -24,6 +24,10 @@ export async function build() {
     '--all',
   ]);
   if (code !== 0) throw new Problem(`The build failed with exit code ${code}; its own message is above.`);
+  // Imported here: in a fresh clone its package is installed after this module has been read. Only the API: handlers of a worker may
+  // use packages that do not fit into a file.
+  const { bundle } = await import('./bundle.mjs');
+  await bundle(join(root, 'dist/apps/api/src/main.js'));
   await writeFile(stampPath, hash);
 }
 
@@ -34,6 +38,7 @@ async function hashSources() {
     'package-lock.json',
     'nest-cli.json',
     'tsconfig.json',
+    'tools/lib/bundle.mjs',
     ...(await filesIn('apps')),
     ...(await filesIn('libs')),
   ];
