@@ -16,7 +16,6 @@ export async function compareHistories(pair: Pair, queue: QueueName, ids: readon
       const follower = { onEvents: (heard: readonly QueueEvent[]) => void events.push(...heard), onGap() {} };
       // What has happened is told before this resolves.
       const following = await ideal.follow({ task: id }, follower, ORIGIN);
-      await Promise.resolve();
       following.stop();
       return [id, events.map(inWords)];
     }),

@@ -74,11 +74,7 @@ export class Chore {
     const { elected, trouble, random } = this.surroundings;
     if (!elected()) return ELECTED_LOOK_MS;
     const startedAtMs = performance.now();
-    const sweep = async () => {
-      await this.#sweep();
-      return 0;
-    };
-    const waitMs = await trouble.turn(name, sweep);
+    const waitMs = await trouble.turn(name, () => this.#sweep());
     const restMs = intervalMs * (0.9 + 0.2 * random()) - (performance.now() - startedAtMs);
     return Math.max(waitMs, restMs);
   }

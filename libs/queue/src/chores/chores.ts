@@ -85,19 +85,19 @@ export class Chores {
   }
 
   async #turn(): Promise<number> {
-    const restMs = await this.#trouble.turn('elect', () => this.#stand());
+    const failedMs = await this.#trouble.turn('elect', () => this.#stand());
     // After the first answer, so that the first sweep is not one interval late.
     if (!this.#loop.signal.aborted) this.#chores.forEach((chore) => chore.start());
-    return restMs;
+    const restMs = this.#electedUntilMs > 0 ? RENEWAL_MS : ELECTION_MS;
+    return failedMs || restMs * (0.9 + 0.2 * this.#options.random());
   }
 
-  async #stand(): Promise<number> {
-    const { queue, holder, log, random } = this.#options;
+  async #stand(): Promise<void> {
+    const { queue, holder, log } = this.#options;
     const askedAtMs = performance.now();
     const elected = await queue.electForChores(holder, TERM_MS);
     if (elected !== this.elected) log.info({ elected }, 'chores election');
     this.#electedUntilMs = elected ? askedAtMs + TERM_MS : 0;
-    return (elected ? RENEWAL_MS : ELECTION_MS) * (0.9 + 0.2 * random());
   }
 
   async *#queues(): AsyncGenerator<readonly QueueName[]> {

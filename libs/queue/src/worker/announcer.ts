@@ -20,11 +20,7 @@ export class Announcer {
 
   constructor({ consumer, routes, log = NO_LOG, meter = NO_METER }: AnnouncerOptions) {
     const trouble = new Trouble(log, meter);
-    const announce = async () => {
-      await consumer.announceTypes(routes);
-      return AGAIN_MS;
-    };
-    this.#loop = new Loop(() => trouble.turn('announce', announce));
+    this.#loop = new Loop(() => trouble.turn('announce', () => consumer.announceTypes(routes), AGAIN_MS));
   }
 
   start(): void {

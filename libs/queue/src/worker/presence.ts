@@ -23,16 +23,15 @@ const INTERVAL_MS_MAX = 5_000;
 /** Keeps a worker registered, and hears what an operator wants of it. */
 export class Presence {
   readonly #loop: Loop;
-  readonly #intervalMs: number;
   readonly #ttlMs: number;
   #command?: WorkerCommand;
 
   constructor(private readonly options: PresenceOptions) {
     this.#ttlMs = Math.min(Math.max(options.ttlMs, LIMITS.workerTtlMsMin), LIMITS.workerTtlMsMax);
     // Three tries fit into it.
-    this.#intervalMs = Math.min(this.#ttlMs / 3, INTERVAL_MS_MAX);
+    const intervalMs = Math.min(this.#ttlMs / 3, INTERVAL_MS_MAX);
     const trouble = new Trouble(options.log ?? NO_LOG, options.meter ?? NO_METER);
-    this.#loop = new Loop(() => trouble.turn('register', () => this.#giveSign()));
+    this.#loop = new Loop(() => trouble.turn('register', () => this.#giveSign(), intervalMs));
   }
 
   start(): void {
@@ -48,13 +47,11 @@ export class Presence {
     await registry.deregister(describe().id).catch(() => undefined);
   }
 
-  async #giveSign(): Promise<number> {
+  async #giveSign(): Promise<void> {
     const { registry, describe, onCommand } = this.options;
     const { command } = await registry.register(describe(), this.#ttlMs);
-    if (command !== this.#command && !this.#loop.signal.aborted) {
-      this.#command = command;
-      onCommand(command);
-    }
-    return this.#intervalMs;
+    if (command === this.#command || this.#loop.signal.aborted) return;
+    this.#command = command;
+    onCommand(command);
   }
 }

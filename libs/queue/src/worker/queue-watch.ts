@@ -28,11 +28,7 @@ export class QueueWatch {
     this.#names = [...this.#known];
     const { log = NO_LOG, meter = NO_METER, intervalMs = 1_000 } = options;
     const trouble = new Trouble(log, meter);
-    const look = async () => {
-      await this.refresh();
-      return intervalMs;
-    };
-    this.#loop = new Loop(() => trouble.turn('list queues', look));
+    this.#loop = new Loop(() => trouble.turn('list queues', () => this.refresh(), intervalMs));
   }
 
   get names(): readonly QueueName[] {

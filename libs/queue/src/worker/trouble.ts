@@ -24,10 +24,10 @@ export class Trouble {
     return backoffMs(failures, this.random());
   }
 
-  /** Does a turn of a loop. Answers how long to rest: what the turn says, or the wait before the next try. Never fails. */
-  async turn(loop: string, turn: () => Promise<number>): Promise<number> {
+  /** Does a turn of a loop. Answers how long to rest: `restMs`, or after a failure the wait before the next try. Never fails. */
+  async turn(loop: string, turn: () => Promise<void>, restMs = 0): Promise<number> {
     try {
-      const restMs = await turn();
+      await turn();
       this.worked(loop);
       return restMs;
     } catch (error) {
