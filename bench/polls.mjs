@@ -69,7 +69,7 @@ async function snapshot() {
   return {
     // Without those that ask for this, and what the metrics ask.
     commands: sum(info, /^cmdstat_(?!info)[\w|]+:calls=(\d+)/gm),
-    scripts: sum(info, /^cmdstat_evalsha:calls=(\d+)/gm),
+    scripts: sum(info, /^cmdstat_fcall:calls=(\d+)/gm),
     redisCpu: used(/^used_cpu_user:(\S+)/m) + used(/^used_cpu_sys:(\S+)/m),
     apiCpu: metrics('process_cpu_seconds_total'),
     apiBytes: metrics('process_resident_memory_bytes'),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createRedisQueue } from '../../dist/libs/queue/src/index.js';
+import { functionCall } from '../../dist/libs/queue/src/redis/functions.js';
 import * as scripts from '../../dist/libs/queue/src/redis/scripts.generated.js';
 import { ensureRedis, startRedis } from '../../tools/lib/redis.mjs';
 
@@ -19,7 +20,7 @@ for _ = 1, 500 do
 end`;
 
 const allScripts = Object.values(scripts);
-const nameOf = new Map(allScripts.map(({ name, sha1 }) => [sha1, name]));
+const nameOf = new Map(allScripts.map((script) => [functionCall(script), script.name]));
 
 /**
  * A Redis server of its own with an engine on it. What a script costs is what Redis itself counts for it: the time between
@@ -90,8 +91,8 @@ export class Store {
   /** Times of what was slow since then, in µs, by script. A single command is there if it was interrupted. */
   async slow() {
     const times = {};
-    for (const [, , us, [command, sha1]] of await this.#admin.slowlog('GET', -1)) {
-      const name = nameOf.get(sha1) ?? command;
+    for (const [, , us, [command, called]] of await this.#admin.slowlog('GET', -1)) {
+      const name = nameOf.get(called) ?? command;
       (times[name] ??= []).push(us);
     }
     return times;
@@ -118,8 +119,9 @@ export class Store {
 
   async #scriptStats() {
     const stats = await this.#admin.info('commandstats');
-    const [, calls, us] = /^cmdstat_evalsha:calls=(\d+),usec=(\d+)/m.exec(stats) ?? [];
-    return { calls: Number(calls ?? 0), us: Number(us ?? 0) };
+    const found = [...stats.matchAll(/^cmdstat_(?:fcall|evalsha):calls=(\d+),usec=(\d+)/gm)];
+    const sum = (group) => found.reduce((total, match) => total + Number(match[group]), 0);
+    return { calls: sum(1), us: sum(2) };
   }
 }
 

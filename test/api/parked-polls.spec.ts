@@ -26,10 +26,10 @@ afterAll(async () => {
 test('a thousand parked polls cost Redis next to nothing, and one submission wakes one of them', async () => {
   // Redis knows the script from now on, so that each later call of it is one command.
   await post(`${url}/v1/queues/q/lease`, { workerId: 'w' });
-  const unparked = await calls('evalsha');
+  const unparked = await calls('fcall');
   const polls = park('q', 1_000);
   // Each has asked once, and found nothing.
-  while ((await calls('evalsha')) < unparked + 1_000) await delay(20);
+  while ((await calls('fcall')) < unparked + 1_000) await delay(20);
 
   const before = await calls();
   // Longer than anybody waits before asking again, for fear that a token got lost.
@@ -37,13 +37,13 @@ test('a thousand parked polls cost Redis next to nothing, and one submission wak
   // The first of them asked, and what blocks for all of them blocked again.
   expect((await calls()) - before).toBeLessThan(40);
 
-  const scripts = await calls('evalsha');
+  const scripts = await calls('fcall');
   await post(`${url}/v1/tasks`, { type: 'a', queue: 'q', id: '1' });
   expect(await Promise.race(polls.answers)).toContain('"id":"q~1"');
   // Time for those who would ask in vain.
   await delay(500);
   // The submission, the lease that took the task, and at most one that did not.
-  expect((await calls('evalsha')) - scripts).toBeLessThanOrEqual(3);
+  expect((await calls('fcall')) - scripts).toBeLessThanOrEqual(3);
   expect(polls.answered()).toBe(1);
 
   const more = Array.from({ length: 8 }, (__, n) => ({ type: 'a', queue: 'q', id: `more-${n}` }));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createRedisQueue, type Queue, type RedisQueueOptions } from '@app/queue';
 import { describeQueue, ManualClock } from '@app/queue/testing';
-import { commandCalls } from '../support/redis.js';
+import { commandCalls, forgetScripts } from '../support/redis.js';
 import { startCluster, type TestCluster } from '../support/cluster.js';
 
 let cluster: TestCluster;
@@ -39,11 +39,11 @@ test('a script that a node has forgotten is taught to that node once', async () 
   const lease = (workerId: string) => queue.lease({ queue: name, workerId, max: 1, leaseMs: 10_000 });
   await lease('first');
   for (const node of cluster.nodes) {
-    await node.script('FLUSH');
+    await forgetScripts(node);
     await node.config('RESETSTAT');
   }
   await Promise.all(Array.from({ length: 200 }, (_, n) => lease(`w${n}`)));
-  const taught = await Promise.all(cluster.nodes.map((node) => commandCalls(node, 'script|load')));
+  const taught = await Promise.all(cluster.nodes.map((node) => commandCalls(node, 'function|load')));
   expect(taught).toEqual([0, 1, 0]);
 });
 

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { countsOf, post, type TaskBody } from '../support/client.js';
 import { endedAll, inParallel } from '../support/load.js';
 import { killLeftovers, startApi, startWorker } from '../support/processes.js';
-import { ownRedis } from '../support/redis.js';
+import { forgetScripts, ownRedis } from '../support/redis.js';
 
 let redis: Awaited<ReturnType<typeof ownRedis>>;
 
@@ -92,7 +92,7 @@ test('scripts that Redis has forgotten are sent again, unnoticed', async () => {
     Array.from({ length: 200 }, (_, n) => n),
     8,
     async (n) => {
-      if (n % 10 === 0) await admin.script('FLUSH');
+      if (n % 10 === 0) await forgetScripts(admin);
       const { status, body } = await post<TaskBody>(`${api.url}/v1/tasks`, { type: 'demo.echo', payload: n });
       expect(status).toBe(202);
       return body.id;

@@ -3,7 +3,7 @@ import { createRedisQueue, type LeasedTask, type Queue, QueueError } from '@app/
 import { Redis } from 'ioredis';
 import { post } from '../support/client.js';
 import { killLeftovers, startApi } from '../support/processes.js';
-import { ownRedis } from '../support/redis.js';
+import { forgetScripts, ownRedis } from '../support/redis.js';
 
 let redis: Awaited<ReturnType<typeof ownRedis>>;
 let admin: Redis;
@@ -41,6 +41,8 @@ test('a full store refuses new tasks, and lets what it has be finished', async (
     LeasedTask,
   ];
   await fill();
+  // A full store takes no function.
+  await forgetScripts(admin);
 
   await expect(queue.enqueue([{ type: 't', queue: 'q', payload }])).rejects.toMatchObject({ kind: 'full' });
   await expect(queue.probe()).rejects.toBeInstanceOf(QueueError);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createRedisQueue, type Queue, type RedisQueueOptions } from '@app/queue';
 import { Redis } from 'ioredis';
-import { ownRedis } from '../support/redis.js';
+import { forgetScripts, ownRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 type Server = Awaited<ReturnType<typeof ownRedis>>;
@@ -88,7 +88,7 @@ describe('with a replica', () => {
 
   test('what it has is answered, also after Redis has forgotten the scripts', async () => {
     const id = await add();
-    await admin.script('FLUSH');
+    await forgetScripts(admin);
     await add();
     const copy = new Redis(replica.url);
     expect(await copy.exists(`fairlane:{q}:task:${id.slice('q~'.length)}`)).toBe(1);

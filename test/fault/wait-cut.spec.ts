@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createRedisQueue, type Queue } from '@app/queue';
 import { Redis } from 'ioredis';
 import { type Proxy, startProxy } from '../support/proxy.js';
-import { ownRedis } from '../support/redis.js';
+import { forgetScripts, ownRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 /*
@@ -64,7 +64,7 @@ test('a lease whose connection breaks while it waits takes what is there then', 
 test('a lease whose script Redis has forgotten while it waited is taken all the same', async () => {
   const waiting = queue.waitAndLease(REQUEST, LONG_MS);
   await isParked();
-  await redis.script('FLUSH');
+  await forgetScripts(redis);
   await submit();
   expect((await waiting).tasks.map(({ id }) => id)).toEqual(['q~a']);
 });

@@ -11,6 +11,7 @@ import {
 } from '@app/queue';
 import { listAll, newTask } from '@app/queue/testing';
 import { globalKey, queueKey } from '../../libs/queue/src/redis/keys.js';
+import { forgetScripts } from '../support/redis.js';
 import { checkAllowed } from './allowed.js';
 import { TENANTS } from './forgetting.js';
 import { Known } from './known.js';
@@ -148,7 +149,7 @@ export class Player {
       case 'tell':
         return this.#mutate(() => this.#registrations.take(step));
       case 'flushScripts':
-        return void (await pair.store.redis.script('FLUSH'));
+        return forgetScripts(pair.store.redis);
       case 'switchClient':
         return pair.switchClient();
       case 'waitForWork':

@@ -82,6 +82,12 @@ export async function commandCalls(redis: Redis, command: string): Promise<numbe
   return Number(/calls=(\d+)/.exec(line ?? '')?.[1] ?? 0);
 }
 
+/** Makes a server forget all it was taught. */
+export async function forgetScripts(redis: Redis): Promise<void> {
+  await redis.function('FLUSH');
+  await redis.script('FLUSH');
+}
+
 export async function removeKeys(redis: Redis, keyPrefix: string): Promise<void> {
   for await (const keys of redis.scanStream({ match: `${keyPrefix}:*`, count: 1_000 })) {
     if ((keys as string[]).length > 0) await redis.unlink(keys as string[]);

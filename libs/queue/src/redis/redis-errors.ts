@@ -27,7 +27,7 @@ const REPLIES: Record<string, { code: ErrorCode; retriable: boolean }> = {
 export function toQueueError(cause: unknown): QueueError {
   if (cause instanceof QueueError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
-  const reply = REPLIES[firstWord(message)];
+  const reply = REPLIES[kindOf(message)];
   if (reply?.code === 'store-unsuitable') {
     return new QueueError(reply.code, { cause, message: `Redis refuses this process: ${message}` });
   }
@@ -42,7 +42,7 @@ export function toQueueError(cause: unknown): QueueError {
  */
 export function isRetriable(error: unknown): boolean {
   if (error instanceof QueueError || isCommandTimeout(error)) return false;
-  const reply = REPLIES[firstWord(error instanceof Error ? error.message : String(error))];
+  const reply = REPLIES[kindOf(error instanceof Error ? error.message : String(error))];
   return reply ? reply.retriable : !isReply(error);
 }
 
@@ -50,8 +50,14 @@ export function isCommandTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === 'Command timed out';
 }
 
-export function isNoScript(error: unknown): boolean {
-  return error instanceof Error && firstWord(error.message) === 'NOSCRIPT';
+/** Whether Redis does not know, or has forgotten, a script or function. */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && kindOf(error.message) === 'NOSCRIPT';
+}
+
+/** Whether the server has answered no, and will again. */
+export function isRefusal(error: unknown): boolean {
+  return isReply(error) && !isRetriable(error);
 }
 
 /** Whether the server does not let us use the command: an ACL, or a managed service that has renamed it. */
@@ -60,14 +66,16 @@ export function isRefusedCommand(error: unknown): boolean {
 }
 
 export function isMoved(error: unknown): boolean {
-  return error instanceof Error && firstWord(error.message) === 'MOVED';
+  return error instanceof Error && kindOf(error.message) === 'MOVED';
 }
 
 function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
-function firstWord(message: string): string {
+/** An error's first word; of an unknown function, of which Redis says no more than `ERR`, that of an unknown script. */
+function kindOf(message: string): string {
+  if (message.startsWith('ERR Function not found')) return 'NOSCRIPT';
   const end = message.indexOf(' ');
   return end < 0 ? message : message.slice(0, end);
 }

@@ -5,12 +5,13 @@ import type { QueueName } from '../core/task.js';
 import type { Confirmation } from './confirmation.js';
 import { type Client, reconnectIfSilent } from './connection.js';
 import { queueRoot } from './keys.js';
-import { isMoved, isNoScript, isRetriable, toQueueError } from './redis-errors.js';
+import { type Call, Lessons } from './lessons.js';
+import { isMoved, isRetriable, toQueueError } from './redis-errors.js';
 import type { Script } from './scripts.generated.js';
 
 type Value = string | number;
 /** A script's call as Redis gets it. */
-export type Command = [name: 'EVALSHA', sha1: string, keys: 1, root: string, ...values: Value[]];
+export type Command = [name: Call[0], script: Call[1], keys: 1, root: string, ...values: Value[]];
 
 /**
  * Writing scripts that durability `strict` does not confirm, since their replies promise nothing that a failover must
@@ -30,17 +31,8 @@ const UNCONFIRMED: ReadonlySet<string> = new Set([
   'deregister',
 ]);
 
-/** How long a lesson is remembered. On a cluster, calls that were sent before it may hear after it that they failed. */
-const LESSON_KNOWN_MS = 1_000;
-
-interface Lesson {
-  taught: Promise<void>;
-  /** Calls sent before this need no other. */
-  endedAtMs: number;
-}
-
 /**
- * Runs scripts: by digest, after a lesson where Redis has forgotten them, and again with the same arguments while a
+ * Runs scripts: after a lesson where Redis does not know them, and again with the same arguments while a
  * broken connection or a failover passes, for about a second. That is safe because every script can be repeated.
  */
 export class ScriptRunner {
@@ -49,8 +41,7 @@ export class ScriptRunner {
     backoff: new ExponentialBackoff({ initialDelay: 20, maxDelay: 400 }),
   });
 
-  /** Scripts that are being taught, or just were, by digest and server. */
-  private readonly lessons = new Map<string, Lesson>();
+  private readonly lessons: Lessons;
 
   constructor(
     private readonly client: Client,
@@ -58,7 +49,9 @@ export class ScriptRunner {
     private readonly clock: Clock | undefined,
     /** Present with durability `strict`, where there are replicas. */
     private readonly confirmation?: Confirmation,
-  ) {}
+  ) {
+    this.lessons = new Lessons(client);
+  }
 
   /** Whether replies wait for replicas. */
   get confirms(): boolean {
@@ -87,7 +80,7 @@ export class ScriptRunner {
     args: Record<Exclude<Arg, 'now'>, Value>,
     each: readonly Value[] = [],
   ): Command {
-    const command: Command = ['EVALSHA', script.sha1, 1, queueRoot(this.prefix, queue)];
+    const command: Command = [...this.lessons.callOf(script), 1, queueRoot(this.prefix, queue)];
     for (const name of script.args) {
       command.push(name === 'now' ? (this.clock?.now() ?? '') : (args as Record<string, Value>)[name]!);
     }
@@ -111,12 +104,16 @@ export class ScriptRunner {
   private async evaluate(script: Script<string>, command: Command): Promise<unknown> {
     const confirmation = promises(script) ? this.confirmation : undefined;
     const root = command[3];
-    const send = () => (confirmation ? confirmation.run(root, command) : this.send(command));
+    const send = () => {
+      // Another call may have learnt since.
+      [command[0], command[1]] = this.lessons.callOf(script);
+      return confirmation ? confirmation.run(root, command) : this.send(command);
+    };
     const sentAtMs = performance.now();
     try {
       return await send().catch(async (error: unknown) => {
-        if (!isNoScript(error)) throw error;
-        await this.teach(script, root, sentAtMs);
+        const [name] = command;
+        if (!(await this.lessons.mend(error, name, script, root, sentAtMs))) throw error;
         return send();
       });
     } catch (error) {
@@ -124,34 +121,6 @@ export class ScriptRunner {
       if (isMoved(error)) await this.client.exists(root);
       throw error;
     }
-  }
-
-  /** Once for all calls that need it at the same time: after a restart each of them would send the text, up to 48 KB. */
-  private teach({ sha1, text }: Script<string>, root: string, sentAtMs: number): Promise<void> {
-    // Queues of one node are taught apart: ioredis does not say which these are.
-    const name = this.client instanceof Redis ? sha1 : `${sha1} ${root}`;
-    const known = this.lessons.get(name);
-    if (known && known.endedAtMs > sentAtMs) return known.taught;
-    const lesson = { taught: this.load(text, root), endedAtMs: Infinity };
-    this.lessons.set(name, lesson);
-    const forget = () => {
-      if (this.lessons.get(name) === lesson) this.lessons.delete(name);
-    };
-    lesson.taught.then(() => {
-      lesson.endedAtMs = performance.now();
-      setTimeout(forget, LESSON_KNOWN_MS).unref();
-    }, forget);
-    return lesson.taught;
-  }
-
-  /** On a cluster the key beside it makes it go to the node that is to run it. */
-  private async load(text: string, root: string): Promise<void> {
-    if (this.client instanceof Redis) return void (await this.client.script('LOAD', text));
-    const [, [error]] = (await this.client.pipeline().exists(root).call('SCRIPT', 'LOAD', text).exec()) as [
-      unknown,
-      [Error | null],
-    ];
-    if (error) throw error;
   }
 
   /**
